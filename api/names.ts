@@ -1,0 +1,107 @@
+/** Every name that more than one part of Isthmus has to agree on. */
+
+export const API_GROUP = "isthmus.dev";
+export const API_VERSION = "v1alpha1";
+export const INSTALL_NAMESPACE = "isthmus-system";
+
+export const CONTROLLER_NAME = "isthmus-controller";
+export const GATEWAY_NAME = "isthmus-gateway";
+/** The Lease that the controller's replicas contend for. */
+export const LEADER_LEASE_NAME = "isthmus-controller";
+
+/** Field manager of every object the controller writes with server-side apply. */
+export const CONTROLLER_FIELD_MANAGER = "isthmus-controller";
+/** Field manager of what `link` writes. */
+export const CLI_FIELD_MANAGER = "isthmus-link";
+
+/** ConfigMap written at install: `clusterName` is this cluster's name among its peers. */
+export const CONFIG_MAP_NAME = "isthmus-config";
+export const CONFIG_CLUSTER_NAME_KEY = "clusterName";
+/** ConfigMap the controller publishes for linked clusters: who we are and which CA vouches for it. */
+export const IDENTITY_CONFIG_MAP_NAME = "isthmus-identity";
+export const IDENTITY_KEYS = {
+  clusterName: "clusterName",
+  gatewayIdentity: "gatewayIdentity",
+  trustBundle: "ca.crt",
+} as const;
+
+/** Secret with the cluster's own CA: `tls.crt`, `tls.key`, `ca.crt` (the bundle, old and new during rotation). */
+export const CA_SECRET_NAME = "isthmus-ca";
+/** Secret with the gateways' leaf: `tls.crt`, `tls.key`. */
+export const GATEWAY_TLS_SECRET_NAME = "isthmus-gateway-tls";
+
+/** Key of a link's credentials Secret that holds the kubeconfig. */
+export const KUBECONFIG_KEY = "kubeconfig";
+
+export const INGRESS_PORT = 15008;
+export const GATEWAY_HEALTH_PORT = 15020;
+export const CONTROLLER_HEALTH_PORT = 15030;
+/** Egress ports, both inclusive; each port of each mirror has one of its own. */
+export const EGRESS_PORT_MIN = 10_000;
+export const EGRESS_PORT_MAX = 29_999;
+
+export const LABELS = {
+  managedBy: "app.kubernetes.io/managed-by",
+  name: "app.kubernetes.io/name",
+  link: "isthmus.dev/link",
+  serviceName: "kubernetes.io/service-name",
+  endpointSliceManagedBy: "endpointslice.kubernetes.io/managed-by",
+  skipMirror: "endpointslice.kubernetes.io/skip-mirror",
+} as const;
+export const MANAGED_BY = "isthmus";
+/** Value of `endpointslice.kubernetes.io/managed-by` on our slices. */
+export const ENDPOINT_SLICE_MANAGED_BY = "controller.isthmus.dev";
+
+export const ANNOTATIONS = {
+  export: "isthmus.dev/export",
+  exportTo: "isthmus.dev/export-to",
+  exportPorts: "isthmus.dev/export-ports",
+  failover: "isthmus.dev/failover",
+  failoverMode: "isthmus.dev/failover-mode",
+  /** On a mirror: `cluster/namespace/name` of the Service it stands for. */
+  source: "isthmus.dev/source",
+  /** On a mirror: `open` or `closed`, with the reason beside it. */
+  state: "isthmus.dev/state",
+  stateReason: "isthmus.dev/state-reason",
+  stateMessage: "isthmus.dev/state-message",
+  /** On a namespace that createNamespaces made. */
+  createdFor: "isthmus.dev/created-for",
+} as const;
+
+export const LINK_FINALIZER = "isthmus.dev/mirrors";
+
+/** The provider-side ClusterRole that link credentials are bound to. */
+export const LINK_CLUSTER_ROLE = "isthmus-link";
+
+/** ServiceAccount (and Role, RoleBinding, ClusterRoleBinding) on the provider for one consumer. */
+export function linkServiceAccountName(consumer: string): string {
+  return `isthmus-link-${consumer}`;
+}
+
+/** Secret on the consumer with the kubeconfig for one provider. */
+export function linkCredentialsSecretName(provider: string): string {
+  return `isthmus-link-${provider}`;
+}
+
+/** URI SAN of a cluster's gateways (a SPIFFE ID, trust domain = cluster name). */
+export function gatewayIdentity(clusterName: string): string {
+  return `spiffe://${clusterName}/isthmus/gateway`;
+}
+
+const SNI_SUFFIX = ".peer.isthmus";
+
+/** The SNI by which a consumer names itself to a provider's ingress. */
+export function peerServerName(consumer: string): string {
+  return `${consumer}${SNI_SUFFIX}`;
+}
+
+/** The consumer a server name stands for, or undefined when it is not of our form. */
+export function consumerOfServerName(serverName: string): string | undefined {
+  const consumer = serverName.endsWith(SNI_SUFFIX) ? serverName.slice(0, -SNI_SUFFIX.length) : "";
+  return consumer !== "" && !consumer.includes(".") ? consumer : undefined;
+}
+
+/** Authority of the CONNECT stream for one port of a provider's Service. */
+export function connectAuthority(namespace: string, service: string, port: number): string {
+  return `${service}.${namespace}.svc:${port}`;
+}

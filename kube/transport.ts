@@ -1,0 +1,250 @@
+import type { KubeConfig } from "@kubernetes/client-node";
+import { Agent, type Dispatcher, ProxyAgent } from "undici";
+import type { Clock } from "../api/clock.ts";
+import { errorMessage } from "../api/errors.ts";
+import type { Resource } from "../api/resources.ts";
+import { KubeConnectionError, toConnectionError } from "./api-error.ts";
+import { CredentialSource, type Credentials, type TlsMaterial } from "./credentials.ts";
+import type { KubeMetrics } from "./metrics.ts";
+import { apiErrorOf, parseJson, readText } from "./response.ts";
+import { withTimeout } from "./timeout-signal.ts";
+
+export interface TransportOptions {
+  requestTimeoutMs: number;
+  userAgent: string;
+  maxResponseBytes: number;
+  connections: number;
+  metrics: KubeMetrics | undefined;
+  clock: Clock;
+}
+
+export interface TransportRequest {
+  method: Dispatcher.HttpMethod;
+  /** For metrics. */
+  verb: string;
+  resource?: Resource;
+  path: string;
+  query?: object;
+  body?: unknown;
+  contentType?: string;
+  accept?: string;
+  signal?: AbortSignal;
+  timeoutMs?: number;
+}
+
+interface Pools {
+  tls: string;
+  requests: Dispatcher;
+  watches: Dispatcher;
+}
+
+/** The API server closes connections after 90 s without use; we are to be the first. */
+const KEEP_ALIVE_MS = 60_000;
+/** With libuv's ten probes a second apart, a peer that vanished is noticed in 20 s. */
+const TCP_KEEP_ALIVE_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 10_000;
+const MAX_ERROR_BYTES = 64 * 1024;
+
+/** HTTP/1.1 to one API server over few, kept-open connections; watches have their own. */
+export class Transport {
+  readonly server: string;
+  readonly maxResponseBytes: number;
+  readonly #origin: string;
+  readonly #basePath: string;
+  readonly #proxyUrl: string | undefined;
+  readonly #options: TransportOptions;
+  readonly #credentials: CredentialSource;
+  #pools: Pools | undefined;
+  #closed = false;
+
+  /** @throws Error when the config has no current cluster or its server is no URL */
+  constructor(config: KubeConfig, options: TransportOptions) {
+    const cluster = config.getCurrentCluster();
+    if (cluster === null) throw new Error("the kubeconfig has no current context with a cluster");
+    const url = new URL(cluster.server);
+    this.server = cluster.server;
+    this.maxResponseBytes = options.maxResponseBytes;
+    this.#origin = url.origin;
+    this.#basePath = url.pathname.replace(/\/+$/, "");
+    this.#proxyUrl = cluster.proxyUrl;
+    this.#options = options;
+    this.#credentials = new CredentialSource(config, options.clock);
+  }
+
+  /** Sends a request and returns its parsed answer, or its text when `text/plain` was asked for. */
+  async send(request: TransportRequest): Promise<unknown> {
+    const { clock, metrics } = this.#options;
+    const startedMs = clock.nowMs();
+    const limit = withTimeout(request.signal, request.timeoutMs ?? this.#options.requestTimeoutMs);
+    try {
+      const response = await this.#dispatch(request, limit.signal, "requests");
+      const { signal } = limit;
+      const text = await readText(response.body, this.maxResponseBytes, this.server, signal);
+      if (request.accept === "text/plain") return text;
+      return parseJson(text, response.headers["content-type"], this.#describe(request), this.server);
+    } catch (error) {
+      throw this.#asThrown(error, request, limit.timedOut());
+    } finally {
+      limit.dispose();
+      const seconds = Math.max(0, clock.nowMs() - startedMs) / 1000;
+      metrics?.requestSeconds.observe({ verb: request.verb }, seconds);
+    }
+  }
+
+  /** Opens a watch: resolves with the body once the head has arrived; the body has no time limit. */
+  async stream(
+    request: TransportRequest & { signal: AbortSignal; onBytes?: () => void },
+  ): Promise<AsyncIterable<Buffer>> {
+    try {
+      const { body, headers } = await this.#dispatch(request, request.signal, "watches");
+      const contentType = String(headers["content-type"] ?? "");
+      if (!contentType.includes("json")) {
+        body.on("error", () => {}).destroy();
+        throw this.invalidResponse(`${this.#describe(request)} answered ${contentType || "no type"}`);
+      }
+      request.onBytes?.();
+      return this.#pieces(body, request);
+    } catch (error) {
+      throw this.#asThrown(error, request, false);
+    }
+  }
+
+  /** An answer that cannot be of a Kubernetes API server. */
+  invalidResponse(detail: string): KubeConnectionError {
+    return new KubeConnectionError({ code: "INVALID_RESPONSE", server: this.server, detail });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const pools = this.#pools;
+    this.#pools = undefined;
+    await Promise.all([pools?.requests.destroy(), pools?.watches.destroy()]);
+  }
+
+  async *#pieces(
+    body: AsyncIterable<Buffer>,
+    request: TransportRequest & { signal: AbortSignal; onBytes?: () => void },
+  ): AsyncGenerator<Buffer> {
+    try {
+      for await (const piece of body) {
+        request.onBytes?.();
+        yield piece;
+      }
+    } catch (error) {
+      throw this.#asThrown(error, request, false);
+    }
+  }
+
+  async #dispatch(
+    request: TransportRequest,
+    signal: AbortSignal,
+    kind: "requests" | "watches",
+  ): Promise<Dispatcher.ResponseData> {
+    signal.throwIfAborted();
+    const credentials = await this.#readCredentials();
+    const pools = this.#poolsFor(credentials.tls);
+    const response = await pools[kind].request({
+      origin: this.#origin,
+      method: request.method,
+      path: `${this.#basePath}${request.path}${queryString(request.query)}`,
+      headers: {
+        ...credentials.headers,
+        accept: request.accept ?? "application/json",
+        "user-agent": this.#options.userAgent,
+        ...(request.body !== undefined && {
+          "content-type": request.contentType ?? "application/json",
+        }),
+      },
+      ...(request.body !== undefined && { body: JSON.stringify(request.body) }),
+      signal,
+    });
+    this.#count(request, String(response.statusCode));
+    if (response.statusCode >= 200 && response.statusCode < 300) return response;
+    if (response.statusCode === 401) this.#credentials.forget();
+    const text = await readText(response.body, MAX_ERROR_BYTES, this.server, signal);
+    throw apiErrorOf(response, text, this.#describe(request), this.#options.clock.nowMs());
+  }
+
+  async #readCredentials(): Promise<Credentials> {
+    try {
+      return await this.#credentials.get();
+    } catch (error) {
+      throw new KubeConnectionError({
+        code: "CREDENTIALS_UNREADABLE",
+        server: this.server,
+        detail: errorMessage(error),
+        cause: error,
+      });
+    }
+  }
+
+  /** Certificates may be renewed on disk: then new connections are made and the old ones left to end. */
+  #poolsFor(tls: TlsMaterial): Pools {
+    if (this.#closed) {
+      throw new KubeConnectionError({ code: "CLOSED", server: this.server, detail: "client closed" });
+    }
+    const fingerprint = JSON.stringify(tls);
+    if (this.#pools?.tls === fingerprint) return this.#pools;
+    const old = this.#pools;
+    this.#pools = {
+      tls: fingerprint,
+      requests: this.#createDispatcher(tls, { connections: this.#options.connections }),
+      watches: this.#createDispatcher(tls, { bodyTimeout: 0 }),
+    };
+    void old?.requests.close();
+    void old?.watches.destroy();
+    return this.#pools;
+  }
+
+  #createDispatcher(tls: TlsMaterial, own: Agent.Options): Dispatcher {
+    const connect = {
+      ...tls,
+      timeout: CONNECT_TIMEOUT_MS,
+      keepAlive: true,
+      keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
+    };
+    const settings = {
+      allowH2: false,
+      pipelining: 1,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      keepAliveMaxTimeout: KEEP_ALIVE_MS,
+      headersTimeout: this.#options.requestTimeoutMs,
+      ...own,
+    };
+    return this.#proxyUrl === undefined
+      ? new Agent({ ...settings, connect })
+      : new ProxyAgent({ ...settings, uri: this.#proxyUrl, requestTls: connect });
+  }
+
+  #describe({ method, path }: TransportRequest): string {
+    return `${method} ${this.server}${path}`;
+  }
+
+  /** The caller's own abort passes through as it is; everything else is one of our two errors. */
+  #asThrown(error: unknown, request: TransportRequest, timedOut: boolean): unknown {
+    if (request.signal?.aborted === true) return request.signal.reason;
+    if (error instanceof Error && error.name === "ApiError") return error;
+    const thrown = timedOut
+      ? new KubeConnectionError({
+          code: "REQUEST_TIMEOUT",
+          server: this.server,
+          detail: `${request.method} ${request.path} took longer than ${request.timeoutMs ?? this.#options.requestTimeoutMs} ms`,
+          cause: error,
+        })
+      : toConnectionError(error, this.server);
+    this.#count(request, thrown.code);
+    return thrown;
+  }
+
+  #count({ verb, resource }: TransportRequest, code: string): void {
+    this.#options.metrics?.requests.inc({ verb, resource: resource?.plural ?? "other", code });
+  }
+}
+
+function queryString(query: object = {}): string {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined) search.set(name, String(value));
+  }
+  return search.size === 0 ? "" : `?${search.toString()}`;
+}

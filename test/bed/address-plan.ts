@@ -1,0 +1,65 @@
+/** How many beds fit beside each other on one machine. */
+export const slotCount = 8;
+
+const maxClusters = 16;
+const maxNodesPerCluster = 15;
+
+/** The addresses of one bed. Slot and cluster and node numbers count from 0. */
+export interface AddressPlan {
+  /** Prefix length of the fabric's subnet, to which all addresses here belong. */
+  readonly fabricPrefix: number;
+  /** The fabric bridge itself: the nodes' default route, which leads nowhere. */
+  readonly bridge: string;
+  /** The end of the cable in the root namespace. */
+  readonly root: string;
+  apiServer(cluster: number): string;
+  node(cluster: number, node: number): string;
+  /** Addresses handed out to Services of type LoadBalancer, in order. */
+  loadBalancer(index: number): string;
+}
+
+/** How many addresses there are for Services of type LoadBalancer. */
+export const loadBalancerCount = 250;
+
+/** The addresses of the bed in a slot. */
+export function addressPlan(slot: number): AddressPlan {
+  const prefix = `10.${200 + slot}`;
+  return {
+    fabricPrefix: 16,
+    bridge: `${prefix}.0.1`,
+    root: `${prefix}.255.1`,
+    apiServer: (cluster) => `${prefix}.0.${10 + cluster}`,
+    node: (cluster, node) => `${prefix}.1.${cluster * maxClusters + node + 1}`,
+    loadBalancer: (index) => `${prefix}.2.${index + 1}`,
+  };
+}
+
+/** The range of all pods of a cluster. */
+export function clusterPodCidr(cluster: number): string {
+  return `10.${100 + cluster}.0.0/16`;
+}
+
+/** The range of the pods of one node. */
+export function nodePodCidr(cluster: number, node: number): string {
+  return `10.${100 + cluster}.${node + 1}.0/24`;
+}
+
+/** The range of a cluster's Services. */
+export function serviceCidr(cluster: number): string {
+  return `10.${150 + cluster}.0.0/20`;
+}
+
+/** The address of the Service `kubernetes`: the first of the Service range. */
+export function kubernetesServiceAddress(cluster: number): string {
+  return `10.${150 + cluster}.0.1`;
+}
+
+/** @throws Error naming the limit that a wish for clusters and nodes breaks. */
+export function checkSizes(nodesByCluster: readonly number[]): void {
+  if (nodesByCluster.length === 0) throw new Error("a bed needs at least one cluster");
+  if (nodesByCluster.length > maxClusters) throw new Error(`a bed holds at most ${maxClusters} clusters`);
+  for (const nodes of nodesByCluster) {
+    if (!Number.isInteger(nodes) || nodes < 0 || nodes > maxNodesPerCluster)
+      throw new Error(`a cluster holds 0 to ${maxNodesPerCluster} nodes, not ${nodes}`);
+  }
+}

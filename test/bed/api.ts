@@ -1,0 +1,64 @@
+import { Agent, request } from "undici";
+
+/** Access to an API server with a client certificate. */
+export interface ApiAccess {
+  readonly server: string;
+  readonly caPem: string;
+  readonly certPem: string;
+  readonly keyPem: string;
+}
+
+/** A plain JSON client for the few requests the bed itself makes. */
+export interface Api {
+  /** @throws Error with the status and the server's message for any answer but 2xx. */
+  request(method: string, path: string, body?: unknown): Promise<unknown>;
+  /** Like request; that an object exists already is fine. */
+  create(path: string, body: unknown): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** An answer other than 2xx. */
+export class ApiError extends Error {
+  override name = "ApiError";
+  readonly status: number;
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+const timeoutMs = 10_000;
+
+/** Opens a client; it connects at the first request. */
+export function openApi(access: ApiAccess): Api {
+  const dispatcher = new Agent({
+    connect: { ca: access.caPem, cert: access.certPem, key: access.keyPem, timeout: timeoutMs },
+    headersTimeout: timeoutMs,
+    bodyTimeout: timeoutMs,
+  });
+  const api: Api = {
+    async request(method, path, body) {
+      const contentType = method === "PATCH" ? "application/merge-patch+json" : "application/json";
+      const response = await request(access.server + path, {
+        dispatcher,
+        method: method as "GET",
+        headers: { accept: "application/json", "content-type": contentType },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      const text = await response.body.text();
+      if (response.statusCode >= 300) {
+        throw new ApiError(response.statusCode, `${method} ${path}: ${response.statusCode} ${text.slice(0, 500)}`);
+      }
+      return text.startsWith("{") ? JSON.parse(text) : text;
+    },
+    async create(path, body) {
+      try {
+        await api.request("POST", path, body);
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.status !== 409) throw error;
+      }
+    },
+    close: () => dispatcher.destroy(),
+  };
+  return api;
+}

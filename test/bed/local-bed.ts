@@ -1,0 +1,113 @@
+import { cpSync, existsSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { addressPlan, clusterPodCidr, nodePodCidr, serviceCidr } from "./address-plan.ts";
+import type { Bed, BedNode, Cluster } from "./bed.ts";
+import { run } from "./command.ts";
+import { adminKubeconfigPath, auditLogPath, type ClusterPlan, planCluster } from "./control-plane.ts";
+import { nodeName, nodeNetns } from "./node-plan.ts";
+import { execInPod } from "./pod-exec.ts";
+import { poll } from "./poll.ts";
+import { processControl } from "./processes.ts";
+import { openKubeconfig } from "./kubeconfig.ts";
+import { slotFolder } from "./slot.ts";
+import { type BedState, readState } from "./state.ts";
+import { sweepSlot } from "./sweep.ts";
+
+const apiTimeoutMs = 60_000;
+
+function nodeOf(plan: ClusterPlan, index: number): BedNode {
+  const netns = nodeNetns(plan, index);
+  return {
+    name: nodeName(plan, index),
+    netns,
+    address: plan.addresses.node(plan.index, index),
+    podCidr: nodePodCidr(plan.index, index),
+    exec: (args, options) => run(["nsenter", `--net=/run/netns/${netns}`, ...args], options),
+  };
+}
+
+function clusterOf(plan: ClusterPlan, bedFolder: string): Cluster {
+  const audit = auditLogPath(plan);
+  const kubeconfigPath = adminKubeconfigPath(plan);
+  return {
+    name: plan.spec.name,
+    server: plan.server,
+    caPem: readFileSync(join(plan.folder, "ca.crt"), "utf8"),
+    kubeconfigPath,
+    podCidr: clusterPodCidr(plan.index),
+    serviceCidr: serviceCidr(plan.index),
+    nodes: Array.from({ length: plan.spec.nodes }, (_, index) => nodeOf(plan, index)),
+    logsFolder: plan.logsFolder,
+    ...(audit ? { auditLogPath: audit } : {}),
+    execInPod: (target, args, options) => execInPod(kubeconfigPath, target, args, options),
+    process: (component, node) =>
+      processControl(bedFolder, [plan.spec.name, ...(node ? [node] : []), component].join("/")),
+    async waitForApi(timeoutMs = apiTimeoutMs) {
+      const api = openKubeconfig(kubeconfigPath);
+      try {
+        await poll(`${plan.server} is ready`, () => api.request("GET", "/readyz"), { timeoutMs });
+      } finally {
+        await api.close();
+      }
+    },
+  };
+}
+
+/** Plans all clusters of a bed from its state. */
+export function planClusters(state: BedState): ClusterPlan[] {
+  const addresses = addressPlan(state.slot);
+  return state.clusters.map((spec, index) =>
+    planCluster(spec, index, state.slot, addresses, slotFolder(state.slot), state.logsFolder),
+  );
+}
+
+/** Path of the kubeconfig with a context for each cluster of a bed. */
+export function mergedKubeconfigPath(slot: number): string {
+  return join(slotFolder(slot), "kubeconfig");
+}
+
+/** Copies the logs of a bed that is about to be removed to where they stay, and returns that folder. */
+function keepLogs(state: BedState): string {
+  if (state.ownLogsFolder || !existsSync(state.logsFolder)) return state.logsFolder;
+  const time = new Date().toISOString().replaceAll(/[-:]|\..*/g, "");
+  const kept = join(tmpdir(), "isthmus-logs", `${time}-${state.slot}`);
+  cpSync(state.logsFolder, kept, { recursive: true, verbatimSymlinks: true });
+  return kept;
+}
+
+/** The handle on a local bed that is up, made from its state alone. */
+export function localBed(state: BedState): Bed {
+  const folder = slotFolder(state.slot);
+  const clusters = new Map(planClusters(state).map((plan) => [plan.spec.name, clusterOf(plan, folder)]));
+  let isDown = false;
+  return {
+    provider: "local",
+    id: `local-${state.slot}`,
+    clusters,
+    kubeconfigPath: mergedKubeconfigPath(state.slot),
+    logsFolder: state.logsFolder,
+    cluster(name) {
+      const cluster = clusters.get(name);
+      if (!cluster) throw new Error(`the bed has no cluster ${name}, only ${[...clusters.keys()].join(", ")}`);
+      return cluster;
+    },
+    async down(options = {}) {
+      if (isDown) return undefined;
+      isDown = true;
+      const kept = options.keepLogs || state.ownLogsFolder ? keepLogs(state) : undefined;
+      await sweepSlot(state.slot, folder);
+      return kept;
+    },
+  };
+}
+
+/**
+ * The handle on a local bed that another process brought up.
+ * @throws Error if there is no such bed.
+ */
+export function attachBed(id: string): Bed {
+  const state = readState(Number(id.replace(/^local-/, "")));
+  if (!state) throw new Error(`no bed ${id} is up`);
+  return localBed(state);
+}

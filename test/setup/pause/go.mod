@@ -1,0 +1,3 @@
+module isthmus.dev/test/pause
+
+go 1.26

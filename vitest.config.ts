@@ -1,0 +1,39 @@
+import { defineConfig } from "vitest/config";
+
+const SECOND_MS = 1000;
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: [
+            "{api,kube,pki,controller,gateway,cmd,test/bed,test/setup,test/faults,bench}/**/*.test.ts",
+          ],
+          testTimeout: 20 * SECOND_MS,
+        },
+      },
+      {
+        test: {
+          name: "integration",
+          include: ["test/integration/**/*.test.ts"],
+          globalSetup: ["test/bed/vitest-global-setup.ts"],
+          testTimeout: 60 * SECOND_MS,
+          hookTimeout: 60 * SECOND_MS,
+        },
+      },
+      {
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
+          testTimeout: 180 * SECOND_MS,
+          hookTimeout: 300 * SECOND_MS,
+          // One set of nodes at a time fits two cores.
+          fileParallelism: false,
+        },
+      },
+    ],
+    reporters: ["default"],
+  },
+});
