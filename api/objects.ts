@@ -15,6 +15,15 @@ export interface ManagedFieldsEntry {
   manager?: string;
   operation?: string;
   subresource?: string;
+  apiVersion?: string;
+  time?: string;
+  fieldsType?: string;
+  /** The fields as a tree: keys `f:NAME`, `k:{…}`, `v:…` and `.`. */
+  fieldsV1?: FieldSet;
+}
+
+export interface FieldSet {
+  [field: string]: FieldSet;
 }
 
 export interface ObjectMeta {

@@ -64,7 +64,8 @@ export class ApiError extends Error {
     this.body = body;
     const seconds = body?.details?.retryAfterSeconds;
     this.retryAfterMs =
-      init.retryAfterMs ?? (typeof seconds === "number" && seconds > 0 ? seconds * 1000 : undefined);
+      init.retryAfterMs ??
+      (typeof seconds === "number" && seconds > 0 ? seconds * 1000 : undefined);
   }
 }
 

@@ -70,7 +70,7 @@ export function declareKubeMetrics(registry: Registry): KubeMetrics {
     }),
     reconcileSeconds: new Histogram({
       name: "isthmus_controller_reconcile_duration_seconds",
-      help: "Duration of a reconcile by outcome (success, requeue, error, terminal).",
+      help: "Duration of a reconcile by outcome (success, requeue, error, terminal, stopped).",
       labelNames: ["controller", "outcome"],
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
       registers,

@@ -73,17 +73,13 @@ export function apiErrorOf(
 
 /** Whether a value is a `Status` object, as error answers and ERROR events carry it. */
 export function isStatus(value: unknown): value is Status {
-  return (
-    typeof value === "object" && value !== null && "kind" in value && value.kind === "Status"
-  );
+  return typeof value === "object" && value !== null && "kind" in value && value.kind === "Status";
 }
 
 /** RFC 9110, 10.2.3: seconds, or a date. */
 export function retryAfterMs(header: string | undefined, nowMs: number): number | undefined {
   if (header === undefined) return undefined;
-  const delayMs = /^\d+$/.test(header.trim())
-    ? Number(header) * 1000
-    : Date.parse(header) - nowMs;
+  const delayMs = /^\d+$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - nowMs;
   if (!Number.isFinite(delayMs)) return undefined;
   return Math.min(Math.max(delayMs, 0), MAX_RETRY_AFTER_MS);
 }

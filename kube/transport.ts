@@ -81,7 +81,12 @@ export class Transport {
       const { signal } = limit;
       const text = await readText(response.body, this.maxResponseBytes, this.server, signal);
       if (request.accept === "text/plain") return text;
-      return parseJson(text, response.headers["content-type"], this.#describe(request), this.server);
+      return parseJson(
+        text,
+        response.headers["content-type"],
+        this.#describe(request),
+        this.server,
+      );
     } catch (error) {
       throw this.#asThrown(error, request, limit.timedOut());
     } finally {
@@ -100,7 +105,9 @@ export class Transport {
       const contentType = String(headers["content-type"] ?? "");
       if (!contentType.includes("json")) {
         body.on("error", () => {}).destroy();
-        throw this.invalidResponse(`${this.#describe(request)} answered ${contentType || "no type"}`);
+        throw this.invalidResponse(
+          `${this.#describe(request)} answered ${contentType || "no type"}`,
+        );
       }
       request.onBytes?.();
       return this.#pieces(body, request);
@@ -181,7 +188,11 @@ export class Transport {
   /** Certificates may be renewed on disk: then new connections are made and the old ones left to end. */
   #poolsFor(tls: TlsMaterial): Pools {
     if (this.#closed) {
-      throw new KubeConnectionError({ code: "CLOSED", server: this.server, detail: "client closed" });
+      throw new KubeConnectionError({
+        code: "CLOSED",
+        server: this.server,
+        detail: "client closed",
+      });
     }
     const fingerprint = JSON.stringify(tls);
     if (this.#pools?.tls === fingerprint) return this.#pools;

@@ -41,7 +41,11 @@ export async function* readWatchEvents(
     }
   }
   if (pendingBytes > 0) {
-    throw new KubeConnectionError({ code: "TRUNCATED", server, detail: "a watch ended inside an event" });
+    throw new KubeConnectionError({
+      code: "TRUNCATED",
+      server,
+      detail: "a watch ended inside an event",
+    });
   }
 }
 

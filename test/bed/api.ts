@@ -1,3 +1,4 @@
+import { createInterface } from "node:readline";
 import { Agent, request } from "undici";
 
 /** Access to an API server with a client certificate. */
@@ -8,12 +9,16 @@ export interface ApiAccess {
   readonly keyPem: string;
 }
 
+type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+
 /** A plain JSON client for the few requests the bed itself makes. */
 export interface Api {
-  /** @throws Error with the status and the server's message for any answer but 2xx. */
-  request(method: string, path: string, body?: unknown): Promise<unknown>;
+  /** The server's answer, taken to be a T. @throws ApiError with the status and the server's message for any answer but 2xx. */
+  request<T>(method: Method, path: string, body?: unknown): Promise<T>;
   /** Like request; that an object exists already is fine. */
   create(path: string, body: unknown): Promise<void>;
+  /** The lines of a watch, until the server ends it. @throws ApiError like request. */
+  watch(path: string, signal: AbortSignal): AsyncIterable<string>;
   close(): Promise<void>;
 }
 
@@ -37,11 +42,11 @@ export function openApi(access: ApiAccess): Api {
     bodyTimeout: timeoutMs,
   });
   const api: Api = {
-    async request(method, path, body) {
+    async request<T>(method: Method, path: string, body?: unknown): Promise<T> {
       const contentType = method === "PATCH" ? "application/merge-patch+json" : "application/json";
       const response = await request(access.server + path, {
         dispatcher,
-        method: method as "GET",
+        method,
         headers: { accept: "application/json", "content-type": contentType },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
@@ -49,7 +54,8 @@ export function openApi(access: ApiAccess): Api {
       if (response.statusCode >= 300) {
         throw new ApiError(response.statusCode, `${method} ${path}: ${response.statusCode} ${text.slice(0, 500)}`);
       }
-      return text.startsWith("{") ? JSON.parse(text) : text;
+      const answer: T = JSON.parse(text.startsWith("{") ? text : JSON.stringify(text));
+      return answer;
     },
     async create(path, body) {
       try {
@@ -57,6 +63,14 @@ export function openApi(access: ApiAccess): Api {
       } catch (error) {
         if (!(error instanceof ApiError) || error.status !== 409) throw error;
       }
+    },
+    async *watch(path, signal) {
+      // Nothing may come for minutes.
+      const response = await request(access.server + path, { dispatcher, signal, bodyTimeout: 0 });
+      if (response.statusCode >= 300) {
+        throw new ApiError(response.statusCode, `watch ${path}: ${response.statusCode} ${await response.body.text()}`);
+      }
+      yield* createInterface({ input: response.body });
     },
     close: () => dispatcher.destroy(),
   };

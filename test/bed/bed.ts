@@ -24,7 +24,7 @@ export interface BedOptions {
   /** The bed outlives this process; `attachBed` or `npm run bed -- down` finds it again. */
   readonly detached?: boolean;
   /** Told in one line what is being done. */
-  onProgress?(line: string): void;
+  readonly onProgress?: (line: string) => void;
 }
 
 /** What a command printed and how it ended. */

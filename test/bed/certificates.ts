@@ -29,13 +29,13 @@ const lifetimeMs = 30 * 24 * 3_600_000;
 // A client whose clock is a little behind must still accept them.
 const backdateMs = 3_600_000;
 
-x509.cryptoProvider.set(webcrypto as Crypto);
+x509.cryptoProvider.set(webcrypto);
 
-async function newKeys(): Promise<CryptoKeyPair> {
-  return (await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"])) as CryptoKeyPair;
+function newKeys(): Promise<webcrypto.CryptoKeyPair> {
+  return webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
 }
 
-async function privatePem(key: CryptoKey): Promise<string> {
+async function privatePem(key: webcrypto.CryptoKey): Promise<string> {
   return x509.PemConverter.encode(await webcrypto.subtle.exportKey("pkcs8", key), "PRIVATE KEY");
 }
 
@@ -69,7 +69,7 @@ export async function createAuthority(commonName: string): Promise<ClusterAuthor
   };
 }
 
-async function issue(authority: x509.X509Certificate, signingKey: CryptoKey, subject: Subject): Promise<KeyPair> {
+async function issue(authority: x509.X509Certificate, signingKey: webcrypto.CryptoKey, subject: Subject): Promise<KeyPair> {
   const keys = await newKeys();
   const names = [
     ...(subject.ips ?? []).map((value) => ({ type: "ip" as const, value })),

@@ -1,4 +1,5 @@
 import type { Api } from "./api.ts";
+import { poll } from "./poll.ts";
 
 const systemLabels = { "app.kubernetes.io/managed-by": "isthmus-bed" };
 const rbac = "/apis/rbac.authorization.k8s.io/v1";
@@ -36,4 +37,18 @@ export async function writeDnsRole(api: Api, user: string): Promise<void> {
     roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: user },
     subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: user }],
   });
+}
+
+const admissionTimeoutMs = 30_000;
+
+/** Waits for the namespace default's ServiceAccount and the authority's ConfigMap: no pod is admitted or starts before. */
+export async function waitForPodAdmission(api: Api, signal?: AbortSignal): Promise<void> {
+  const namespace = "/api/v1/namespaces/default";
+  const attempt = async () => {
+    await api.request("GET", `${namespace}/serviceaccounts/default`);
+    await api.request("GET", `${namespace}/configmaps/kube-root-ca.crt`);
+    return true;
+  };
+  const options = { timeoutMs: admissionTimeoutMs, ...(signal ? { signal } : {}) };
+  await poll("the default ServiceAccount exists", attempt, options);
 }

@@ -1,4 +1,6 @@
-import { stringify } from "yaml";
+import { readFileSync } from "node:fs";
+import { parse, stringify } from "yaml";
+import { type Api, openApi } from "./api.ts";
 
 /** One context of a kubeconfig; cluster, user and context share the name. */
 export interface KubeconfigEntry {
@@ -9,7 +11,13 @@ export interface KubeconfigEntry {
   readonly keyPem: string;
 }
 
+interface KubeconfigFile {
+  readonly clusters: { cluster: Record<string, string> }[];
+  readonly users: { user: Record<string, string> }[];
+}
+
 const base64 = (text: string) => Buffer.from(text).toString("base64");
+const text = (encoded = "") => Buffer.from(encoded, "base64").toString();
 
 /** The text of a kubeconfig with client certificates; the first entry is the current context. */
 export function kubeconfigText(entries: readonly KubeconfigEntry[]): string {
@@ -26,5 +34,24 @@ export function kubeconfigText(entries: readonly KubeconfigEntry[]): string {
     })),
     contexts: entries.map(({ name }) => ({ name, context: { cluster: name, user: name } })),
     "current-context": entries[0]?.name ?? "",
+  });
+}
+
+/**
+ * Opens a client for the current context of one of the bed's own kubeconfigs.
+ * @throws Error if the file cannot be read or holds no client certificate.
+ */
+export function openKubeconfig(path: string): Api {
+  const config: KubeconfigFile = parse(readFileSync(path, "utf8"));
+  const cluster = config.clusters[0]?.cluster;
+  const user = config.users[0]?.user;
+  if (!cluster?.["server"] || !user?.["client-certificate-data"]) {
+    throw new Error(`${path} is no kubeconfig with a client certificate`);
+  }
+  return openApi({
+    server: cluster["server"],
+    caPem: text(cluster["certificate-authority-data"]),
+    certPem: text(user["client-certificate-data"]),
+    keyPem: text(user["client-key-data"]),
   });
 }

@@ -68,7 +68,7 @@ export function mergedKubeconfigPath(slot: number): string {
 }
 
 /** Copies the logs of a bed that is about to be removed to where they stay, and returns that folder. */
-function keepLogs(state: BedState): string {
+export function keepLogs(state: BedState): string {
   if (state.ownLogsFolder || !existsSync(state.logsFolder)) return state.logsFolder;
   const time = new Date().toISOString().replaceAll(/[-:]|\..*/g, "");
   const kept = join(tmpdir(), "isthmus-logs", `${time}-${state.slot}`);

@@ -17,16 +17,16 @@ const defaultIntervalMs = 50;
  */
 export async function poll<T>(
   awaited: string,
-  attempt: () => T | Promise<T>,
+  attempt: () => T | undefined | false | Promise<T | undefined | false>,
   { timeoutMs, intervalMs = defaultIntervalMs, signal }: PollOptions,
-): Promise<Exclude<T, undefined | false>> {
+): Promise<T> {
   const deadlineMs = performance.now() + timeoutMs;
   let last: unknown;
   for (;;) {
     signal?.throwIfAborted();
     try {
       const value = await attempt();
-      if (value !== undefined && value !== false) return value as Exclude<T, undefined | false>;
+      if (value !== undefined && value !== false) return value;
       last = value;
     } catch (error) {
       if (error instanceof HopelessError) throw error;

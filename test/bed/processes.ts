@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { appendFileSync, closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { hasCode } from "./error-code.ts";
 import { poll } from "./poll.ts";
 
 /** A process the bed is to start. */
@@ -60,7 +61,7 @@ export function signalProcess(record: Pick<ProcessRecord, "pid" | "startTime">, 
   try {
     process.kill(record.pid, signal);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    if (!hasCode(error, "ESRCH")) throw error;
   }
 }
 
@@ -80,7 +81,7 @@ export function readRecords(folder: string): ProcessRecord[] {
   for (const line of text.split("\n")) {
     // The last line is torn when its writer was killed.
     if (!line.endsWith("}")) continue;
-    const record = JSON.parse(line) as ProcessRecord;
+    const record: ProcessRecord = JSON.parse(line);
     latest.set(record.label, record);
   }
   return [...latest.values()];
@@ -115,12 +116,6 @@ export function logTail(path: string, maxLines = 12): string {
   } catch {
     return "(no log)";
   }
-}
-
-/** @throws Error with the end of the log if the process has ended. */
-export function assertAlive(record: ProcessRecord): void {
-  if (isAlive(record)) return;
-  throw new Error(`${record.label} has ended; ${record.logPath} closes with:\n${logTail(record.logPath)}`);
 }
 
 /**

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { slotCount } from "./address-plan.ts";
+import { hasCode } from "./error-code.ts";
 import { isAlive, readRecords, startTimeOf } from "./processes.ts";
 import { sweepSlot } from "./sweep.ts";
 
@@ -23,7 +24,8 @@ export function slotFolder(slot: number): string {
 /** The owner of a slot; undefined when the slot is free or was left half claimed. */
 export function readOwner(slot: number): SlotOwner | undefined {
   try {
-    return JSON.parse(readFileSync(join(slotFolder(slot), "owner.json"), "utf8")) as SlotOwner;
+    const owner: SlotOwner = JSON.parse(readFileSync(join(slotFolder(slot), "owner.json"), "utf8"));
+    return owner;
   } catch {
     return undefined;
   }
@@ -93,7 +95,7 @@ export function claimSlot(): number {
     try {
       mkdirSync(slotFolder(slot));
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "EEXIST") continue;
+      if (hasCode(error, "EEXIST")) continue;
       throw error;
     }
     writeOwner(slot, claimantOf(false));

@@ -22,7 +22,8 @@ export function writeState(state: BedState): void {
 /** Reads the state of the bed in a slot; undefined if there is none that came up. */
 export function readState(slot: number): BedState | undefined {
   try {
-    return JSON.parse(readFileSync(join(slotFolder(slot), "state.json"), "utf8")) as BedState;
+    const state: BedState = JSON.parse(readFileSync(join(slotFolder(slot), "state.json"), "utf8"));
+    return state;
   } catch {
     return undefined;
   }

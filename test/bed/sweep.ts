@@ -23,7 +23,7 @@ function mountsBeneath(folder: string): string[] {
     .split("\n")
     .map((line) => line.split(" ")[1] ?? "")
     .filter((path) => path.startsWith(`${folder}/`))
-    .reverse();
+    .toReversed();
 }
 
 function namespaceNames(slot: number): string[] {

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { hasCode } from "./error-code.ts";
 
 // The kubelet sets these for the whole machine at its start.
 const names = ["vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops"];
@@ -14,7 +15,7 @@ export function saveSysctls(): void {
   try {
     writeFileSync(savedPath(), JSON.stringify(values), { flag: "wx" });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    if (!hasCode(error, "EEXIST")) throw error;
   }
 }
 
@@ -22,7 +23,7 @@ export function saveSysctls(): void {
 export function restoreSysctls(): void {
   if (!existsSync(savedPath())) return;
   if (readdirSync(tmpdir()).some((name) => /^isthmus-bed-\d+$/.test(name))) return;
-  const values = JSON.parse(readFileSync(savedPath(), "utf8")) as Record<string, string>;
+  const values: Record<string, string> = JSON.parse(readFileSync(savedPath(), "utf8"));
   for (const name of names) {
     const value = values[name];
     if (value !== undefined) writeFileSync(path(name), value);

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
+import { cacheFolder } from "../../cmd/build/cache-folder.ts";
 
 /** Where every binary the test bed starts is found. */
 export interface BinaryPaths {
@@ -32,13 +32,6 @@ export interface BinaryTarget {
 
 const setupFolder = import.meta.dirname;
 
-/** The cache shared by all work trees of this user: `$XDG_CACHE_HOME/isthmus`, by default `~/.cache/isthmus`. */
-export function cacheFolder(): string {
-  // The XDG base directory specification: a relative path is to be ignored.
-  const base = process.env["XDG_CACHE_HOME"];
-  return join(base?.startsWith("/") ? base : join(homedir(), ".cache"), "isthmus");
-}
-
 /**
  * Reads the version of a required module from the text of a go.mod.
  * @throws Error if the module is not required there.
@@ -54,6 +47,10 @@ export function requiredVersion(goMod: string, module: string): string {
   throw new Error(`go.mod does not require ${module}`);
 }
 
+function stamp(key: string, value: string): string {
+  return `-X k8s.io/component-base/version.${key}=${value}`;
+}
+
 function versionIn(folder: string, module: string): string {
   return requiredVersion(readFileSync(join(setupFolder, folder, "go.mod"), "utf8"), module);
 }
@@ -67,8 +64,7 @@ export function kubernetesVersion(): string {
 export function binaryTargets(): BinaryTarget[] {
   const version = kubernetesVersion();
   const [major = "", minor = ""] = version.slice(1).split(".");
-  const folder = join(cacheFolder(), "bin", version);
-  const stamp = (key: string, value: string) => `-X k8s.io/component-base/version.${key}=${value}`;
+  const folder = join(cacheFolder("bin"), version);
   const kubeFlags = `-s -w ${stamp("gitVersion", version)} ${stamp("gitMajor", major)} ${stamp("gitMinor", minor)}`;
   const kube = (name: string, goPackage = `k8s.io/kubernetes/cmd/${name}`): BinaryTarget => ({
     name,

@@ -1,0 +1,42 @@
+import { isDnsLabel } from "../../api/names-schema.ts";
+import { IDENTITY_CONFIG_MAP_NAME, IDENTITY_KEYS, INSTALL_NAMESPACE } from "../../api/names.ts";
+import type { ConfigMap } from "../../api/objects.ts";
+import { RESOURCES } from "../../api/resources.ts";
+import { CliError } from "./cli-error.ts";
+import type { ClusterAccess } from "./cluster-access.ts";
+
+/** Who a cluster is to its peers, as its controller publishes it. */
+export interface ClusterIdentity {
+  readonly clusterName: string;
+  readonly gatewayIdentity: string;
+  /** PEM of the CAs that vouch for its gateways. */
+  readonly trustBundle: string;
+}
+
+/** The published identity, or undefined where there is none, or not all of it. */
+export async function findIdentity(
+  { client }: Pick<ClusterAccess, "client">,
+  signal: AbortSignal,
+): Promise<ClusterIdentity | undefined> {
+  const key = { namespace: INSTALL_NAMESPACE, name: IDENTITY_CONFIG_MAP_NAME };
+  const configMap = await client.find<ConfigMap>(RESOURCES.configMaps, key, { signal });
+  const data = configMap?.data ?? {};
+  const clusterName = data[IDENTITY_KEYS.clusterName] ?? "";
+  const gatewayIdentity = data[IDENTITY_KEYS.gatewayIdentity] ?? "";
+  const trustBundle = data[IDENTITY_KEYS.trustBundle] ?? "";
+  if (!isDnsLabel(clusterName) || gatewayIdentity === "" || trustBundle === "") return undefined;
+  return { clusterName, gatewayIdentity, trustBundle };
+}
+
+/** @throws CliError when Isthmus is not installed there, or its controller has not yet published who it is. */
+export async function requireIdentity(
+  access: ClusterAccess,
+  signal: AbortSignal,
+): Promise<ClusterIdentity> {
+  const identity = await findIdentity(access, signal);
+  if (identity !== undefined) return identity;
+  throw new CliError(
+    `context ${access.contextName}: ConfigMap ${INSTALL_NAMESPACE}/${IDENTITY_CONFIG_MAP_NAME} is missing or incomplete: Isthmus is not installed there, or its controller has not started`,
+    { fix: `link install --context ${access.contextName}` },
+  );
+}

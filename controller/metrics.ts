@@ -1,0 +1,100 @@
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+
+/** Metrics of the links, as the controller sees them. */
+export interface LinkMetrics {
+  readonly linkCondition: Gauge<"link" | "condition" | "status">;
+  readonly conditionTransitions: Counter<"link" | "condition" | "reason">;
+  readonly apiLastHeard: Gauge<"link">;
+  readonly probes: Counter<"link" | "result">;
+  readonly probeSeconds: Histogram<"link">;
+  readonly gatewayAddressUp: Gauge<"link" | "address">;
+  readonly statusWrites: Counter<"link">;
+  readonly tokenRenewals: Counter<"link" | "result">;
+  readonly tokenExpiry: Gauge<"link">;
+  readonly certificateExpiry: Gauge<"certificate">;
+}
+
+/** Declares the metrics on `registry`; call it once per registry. */
+export function declareLinkMetrics(registry: Registry): LinkMetrics {
+  const registers = [registry];
+  return {
+    linkCondition: new Gauge({
+      name: "isthmus_link_condition",
+      help: "1 for the status (True, False, Unknown) that a condition of a Link has now, 0 for the others.",
+      labelNames: ["link", "condition", "status"],
+      registers,
+    }),
+    conditionTransitions: new Counter({
+      name: "isthmus_link_condition_transitions_total",
+      help: "Changes of a condition's status or reason, by the new reason.",
+      labelNames: ["link", "condition", "reason"],
+      registers,
+    }),
+    apiLastHeard: new Gauge({
+      name: "isthmus_link_api_last_heard_timestamp_seconds",
+      help: "When the provider's API was last heard; its age is time() minus this.",
+      labelNames: ["link"],
+      registers,
+    }),
+    probes: new Counter({
+      name: "isthmus_link_gateway_probes_total",
+      help: "Probes of gateway addresses by result (ok, or the reason of the failure).",
+      labelNames: ["link", "result"],
+      registers,
+    }),
+    probeSeconds: new Histogram({
+      name: "isthmus_link_gateway_probe_duration_seconds",
+      help: "Duration of good probes; the first over a session includes opening it.",
+      labelNames: ["link"],
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+      registers,
+    }),
+    gatewayAddressUp: new Gauge({
+      name: "isthmus_link_gateway_address_up",
+      help: "1 while a gateway address counts as up.",
+      labelNames: ["link", "address"],
+      registers,
+    }),
+    statusWrites: new Counter({
+      name: "isthmus_link_status_writes_total",
+      help: "Writes of a Link's status; a steady state has none.",
+      labelNames: ["link"],
+      registers,
+    }),
+    tokenRenewals: new Counter({
+      name: "isthmus_link_token_renewals_total",
+      help: "Renewals of a link credential's token by result (renewed, failed).",
+      labelNames: ["link", "result"],
+      registers,
+    }),
+    tokenExpiry: new Gauge({
+      name: "isthmus_link_token_expiry_timestamp_seconds",
+      help: "When the token of a link's credentials expires.",
+      labelNames: ["link"],
+      registers,
+    }),
+    certificateExpiry: new Gauge({
+      name: "isthmus_certificate_expiry_timestamp_seconds",
+      help: "When this cluster's own certificates (authority, leaf) expire.",
+      labelNames: ["certificate"],
+      registers,
+    }),
+  };
+}
+
+/** Ends the series of a Link that is gone. */
+export function forgetLink(metrics: LinkMetrics, link: string): void {
+  for (const metric of [
+    metrics.linkCondition,
+    metrics.conditionTransitions,
+    metrics.apiLastHeard,
+    metrics.probes,
+    metrics.probeSeconds,
+    metrics.gatewayAddressUp,
+    metrics.statusWrites,
+    metrics.tokenRenewals,
+    metrics.tokenExpiry,
+  ]) {
+    forgetSeries(metric, link);
+  }
+}

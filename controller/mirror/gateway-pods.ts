@@ -1,0 +1,45 @@
+import { isIP } from "node:net";
+import type { Pod } from "../../api/objects.ts";
+
+export type IpFamily = "IPv4" | "IPv6";
+
+/** An egress gateway that takes connections now. */
+export interface GatewayPod {
+  readonly name: string;
+  readonly namespace: string;
+  readonly uid: string;
+  readonly nodeName: string | undefined;
+  readonly addresses: Partial<Record<IpFamily, string>>;
+}
+
+/** The Ready egress gateways among `pods`, in the order of their names. */
+export function readyGateways(pods: readonly Pod[]): GatewayPod[] {
+  return pods
+    .filter(isReady)
+    .map((pod) => ({
+      name: pod.metadata.name,
+      namespace: pod.metadata.namespace ?? "",
+      uid: pod.metadata.uid ?? "",
+      nodeName: pod.spec?.nodeName,
+      addresses: addressesOf(pod),
+    }))
+    .toSorted((left, right) => (left.name < right.name ? -1 : 1));
+}
+
+function isReady({ metadata, status }: Pod): boolean {
+  return (
+    metadata.deletionTimestamp === undefined &&
+    status?.phase === "Running" &&
+    (status.conditions ?? []).some(({ type, status: value }) => type === "Ready" && value === "True")
+  );
+}
+
+function addressesOf({ status }: Pod): Partial<Record<IpFamily, string>> {
+  const addresses: Partial<Record<IpFamily, string>> = {};
+  for (const { ip } of status?.podIPs ?? []) {
+    const family = isIP(ip);
+    if (family === 4) addresses.IPv4 ??= ip;
+    if (family === 6) addresses.IPv6 ??= ip;
+  }
+  return addresses;
+}

@@ -1,0 +1,177 @@
+import { EGRESS_PORT_MAX, EGRESS_PORT_MIN } from "../../api/names.ts";
+import type { Service, ServicePort } from "../../api/objects.ts";
+
+const PORT_COUNT = EGRESS_PORT_MAX - EGRESS_PORT_MIN + 1;
+
+/** Egress port by the identity of the port it serves. */
+type Ports = ReadonlyMap<string, number>;
+
+interface Entry {
+  readonly ports: Ports;
+  /** Of two mirrors with one port the older keeps it. */
+  readonly createdAt: string;
+}
+
+/** Reserved only: younger than whatever the cache holds. */
+const NOT_CREATED = "9999";
+
+/**
+ * Which mirror has which egress ports. The mirror Services of the cache are
+ * the table; reservations bridge the time until a write shows up there, and
+ * the time between a mirror's removal by hand and its return.
+ */
+export class PortAllocator {
+  readonly #stored = new Map<string, Entry>();
+  readonly #reserved = new Map<string, Entry>();
+  readonly #holders = new Map<number, Set<string>>();
+
+  /** Egress ports that some mirror has. */
+  get size(): number {
+    return this.#holders.size;
+  }
+
+  /** The cache shows this mirror now. */
+  store(mirrorKey: string, mirror: Service): void {
+    const ports = storedPorts(mirror);
+    this.#put(this.#stored, mirrorKey, {
+      ports,
+      createdAt: mirror.metadata.creationTimestamp ?? "",
+    });
+    const reserved = this.#reserved.get(mirrorKey);
+    if (reserved !== undefined && [...reserved.ports].every(([id, port]) => ports.get(id) === port)) {
+      this.release(mirrorKey);
+    }
+  }
+
+  /** The cache lost this mirror: its ports stay reserved until {@link release}. */
+  unstore(mirrorKey: string): void {
+    const entry = this.#stored.get(mirrorKey);
+    if (entry === undefined) return;
+    if (!this.#reserved.has(mirrorKey)) {
+      this.#put(this.#reserved, mirrorKey, { ...entry, createdAt: NOT_CREATED });
+    }
+    this.#drop(this.#stored, mirrorKey);
+  }
+
+  /**
+   * The egress ports `mirrorKey` would get for `ports`, in their order: those
+   * it has already, then for each other port the first free one from a start
+   * that depends on `source` alone. Undefined when there are not enough.
+   */
+  propose(mirrorKey: string, source: string, ports: readonly ServicePort[]): number[] | undefined {
+    const taken = new Set<number>();
+    const kept = ports.map((port) => {
+      const egressPort = this.#kept(mirrorKey, portId(port));
+      if (egressPort === undefined || taken.has(egressPort)) return undefined;
+      taken.add(egressPort);
+      return egressPort;
+    });
+    const proposed: number[] = [];
+    for (const [index, port] of ports.entries()) {
+      const egressPort = kept[index] ?? this.#firstFree(`${source} ${portId(port)}`, taken);
+      if (egressPort === undefined) return undefined;
+      taken.add(egressPort);
+      proposed.push(egressPort);
+    }
+    return proposed;
+  }
+
+  /** Keeps others from these ports until the cache shows them with `mirrorKey`. */
+  reserve(mirrorKey: string, ports: readonly ServicePort[], egressPorts: readonly number[]): void {
+    const wanted = new Map<string, number>();
+    for (const [index, port] of ports.entries()) {
+      const egressPort = egressPorts[index];
+      if (egressPort !== undefined) wanted.set(portId(port), egressPort);
+    }
+    const stored = this.#stored.get(mirrorKey)?.ports;
+    if (stored !== undefined && [...wanted].every(([id, port]) => stored.get(id) === port)) {
+      this.release(mirrorKey);
+      return;
+    }
+    this.#put(this.#reserved, mirrorKey, { ports: wanted, createdAt: NOT_CREATED });
+  }
+
+  /** Ends the reservation of `mirrorKey`; what the cache shows stays taken. */
+  release(mirrorKey: string): void {
+    this.#drop(this.#reserved, mirrorKey);
+  }
+
+  #kept(mirrorKey: string, id: string): number | undefined {
+    const port =
+      this.#reserved.get(mirrorKey)?.ports.get(id) ?? this.#stored.get(mirrorKey)?.ports.get(id);
+    if (port === undefined) return undefined;
+    const holders = [...(this.#holders.get(port) ?? [])];
+    return holders.every((other) => other === mirrorKey || this.#outranks(mirrorKey, other))
+      ? port
+      : undefined;
+  }
+
+  #outranks(left: string, right: string): boolean {
+    const ages = [left, right].map((key) => this.#stored.get(key)?.createdAt ?? NOT_CREATED);
+    const [leftAge = NOT_CREATED, rightAge = NOT_CREATED] = ages;
+    return leftAge === rightAge ? left < right : leftAge < rightAge;
+  }
+
+  #firstFree(seed: string, taken: ReadonlySet<number>): number | undefined {
+    const start = hash(seed) % PORT_COUNT;
+    for (let step = 0; step < PORT_COUNT; step += 1) {
+      const port = EGRESS_PORT_MIN + ((start + step) % PORT_COUNT);
+      if (!taken.has(port) && !this.#holders.has(port)) return port;
+    }
+    return undefined;
+  }
+
+  #put(table: Map<string, Entry>, mirrorKey: string, entry: Entry): void {
+    this.#drop(table, mirrorKey);
+    table.set(mirrorKey, entry);
+    for (const port of entry.ports.values()) {
+      const holders = this.#holders.get(port);
+      if (holders === undefined) this.#holders.set(port, new Set([mirrorKey]));
+      else holders.add(mirrorKey);
+    }
+  }
+
+  #drop(table: Map<string, Entry>, mirrorKey: string): void {
+    const entry = table.get(mirrorKey);
+    if (entry === undefined) return;
+    table.delete(mirrorKey);
+    const left = [...(this.#stored.get(mirrorKey)?.ports.values() ?? [])].concat([
+      ...(this.#reserved.get(mirrorKey)?.ports.values() ?? []),
+    ]);
+    for (const port of entry.ports.values()) {
+      if (left.includes(port)) continue;
+      const holders = this.#holders.get(port);
+      holders?.delete(mirrorKey);
+      if (holders?.size === 0) this.#holders.delete(port);
+    }
+  }
+}
+
+function storedPorts(mirror: Service): Ports {
+  const ports = new Map<string, number>();
+  for (const port of mirror.spec?.ports ?? []) {
+    const { targetPort } = port;
+    if (
+      typeof targetPort === "number" &&
+      targetPort >= EGRESS_PORT_MIN &&
+      targetPort <= EGRESS_PORT_MAX
+    ) {
+      ports.set(portId(port), targetPort);
+    }
+  }
+  return ports;
+}
+
+/** A port of a Service is the same one while its name and number are. */
+function portId({ name = "", port }: ServicePort): string {
+  return `${name}:${port}`;
+}
+
+/** FNV-1a, 32 bits: http://www.isthe.com/chongo/tech/comp/fnv/ */
+function hash(text: string): number {
+  let value = 0x811c9dc5;
+  for (const byte of Buffer.from(text)) {
+    value = Math.imul(value ^ byte, 0x01000193) >>> 0;
+  }
+  return value;
+}

@@ -1,0 +1,106 @@
+import { errorMessage } from "../../api/errors.ts";
+import { type Link, type LinkSpec, clusterNameOf, parseLinkSpec } from "../../api/link.ts";
+import {
+  EGRESS_PORT_MAX,
+  EGRESS_PORT_MIN,
+  INGRESS_PORT,
+  LABELS,
+  connectAuthority,
+} from "../../api/names.ts";
+import { type Service, keyOf } from "../../api/objects.ts";
+import { isOurs, sourceOf } from "../../api/ownership.ts";
+import { parseBundle } from "../../pki/certificate.ts";
+import type { GatewayAddress } from "../session/peer-session.ts";
+
+/** What a link is dialled with. */
+export interface LinkTarget {
+  readonly clusterName: string;
+  readonly addresses: readonly GatewayAddress[];
+  readonly identity: string;
+  readonly bundlePem: string;
+  readonly successThreshold: number;
+}
+
+/** Where the connections of one egress port go. */
+export interface Route {
+  readonly link: string;
+  /** Authority of the CONNECT stream. */
+  readonly authority: string;
+  /** `namespace/name` of the mirror Service. */
+  readonly mirror: string;
+}
+
+/** What the egress should be doing, from the objects of its own cluster. */
+export interface EgressPlan {
+  readonly links: ReadonlyMap<string, LinkTarget>;
+  /** Links that cannot be dialled, and why. */
+  readonly problems: ReadonlyMap<string, string>;
+  readonly routes: ReadonlyMap<number, Route>;
+}
+
+/**
+ * Plans links and routes. A mirror counts only if it is ours, if its link can
+ * be dialled, and if its source is of that link's cluster. A port that two
+ * mirrors claim goes to the older one.
+ */
+export function planEgress(links: readonly Link[], mirrors: readonly Service[]): EgressPlan {
+  const targets = new Map<string, LinkTarget>();
+  const problems = new Map<string, string>();
+  for (const link of links) {
+    try {
+      targets.set(link.metadata.name, targetOf(link));
+    } catch (error) {
+      problems.set(link.metadata.name, errorMessage(error));
+    }
+  }
+  const routes = new Map<number, Route>();
+  for (const mirror of mirrors.toSorted(byAge)) {
+    for (const [port, route] of routesOf(mirror, targets)) {
+      if (!routes.has(port)) routes.set(port, route);
+    }
+  }
+  return { links: targets, problems, routes };
+}
+
+function targetOf(link: Link): LinkTarget {
+  const spec = parseLinkSpec(link);
+  parseBundle(spec.trustBundle);
+  return {
+    clusterName: clusterNameOf(link, spec),
+    addresses: addressesOf(link, spec),
+    identity: spec.gateway.identity,
+    bundlePem: spec.trustBundle,
+    successThreshold: spec.probe.successThreshold,
+  };
+}
+
+function addressesOf({ metadata, status }: Link, { gateway }: LinkSpec): GatewayAddress[] {
+  const hosts = gateway.addresses ?? status?.gatewayAddresses ?? [];
+  if (hosts.length === 0) {
+    throw new Error(`Link ${metadata.name}: the address of the remote gateway is not known yet`);
+  }
+  const port = gateway.port ?? status?.gatewayPort ?? INGRESS_PORT;
+  return hosts.map((host) => ({ host, port }));
+}
+
+function* routesOf(
+  mirror: Service,
+  links: ReadonlyMap<string, LinkTarget>,
+): Generator<[number, Route]> {
+  const link = mirror.metadata.labels?.[LABELS.link] ?? "";
+  const source = sourceOf(mirror);
+  const target = links.get(link);
+  if (!isOurs(mirror) || source === undefined || target?.clusterName !== source.cluster) return;
+  for (const { port, targetPort, protocol } of mirror.spec?.ports ?? []) {
+    if (typeof targetPort !== "number" || (protocol ?? "TCP") !== "TCP") continue;
+    if (targetPort < EGRESS_PORT_MIN || targetPort > EGRESS_PORT_MAX) continue;
+    const authority = connectAuthority(source.namespace, source.name, port);
+    yield [targetPort, { link, authority, mirror: keyOf(mirror) }];
+  }
+}
+
+function byAge(one: Service, other: Service): number {
+  const ages = [one, other].map(({ metadata }) => metadata.creationTimestamp ?? "");
+  const [first = "", second = ""] = ages[0] === ages[1] ? [keyOf(one), keyOf(other)] : ages;
+  return first < second ? -1 : 1;
+}

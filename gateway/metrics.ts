@@ -1,0 +1,102 @@
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+
+/** The two roles of a gateway process, as metrics and logs name them. */
+export type Role = "egress" | "ingress";
+
+/** Every metric of the gateway, declared on `registry`. `link` is the Link in the egress, the consumer in the ingress. */
+export function declareGatewayMetrics(registry: Registry) {
+  const registers = [registry];
+  return {
+    sessions: new Gauge({
+      name: "isthmus_gateway_sessions",
+      help: "Sessions to a remote gateway, by what they are at: live, connecting, replacing, waiting.",
+      labelNames: ["link", "address", "state"],
+      registers,
+    }),
+    sessionFailures: new Counter({
+      name: "isthmus_gateway_session_failures_total",
+      help: "Sessions to a remote gateway that ended or never began, by reason.",
+      labelNames: ["link", "address", "reason"],
+      registers,
+    }),
+    pingSeconds: new Histogram({
+      name: "isthmus_gateway_ping_rtt_seconds",
+      help: "Round trip of an HTTP/2 PING over a session.",
+      labelNames: ["link", "address"],
+      buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2],
+      registers,
+    }),
+    linkUp: new Gauge({
+      name: "isthmus_gateway_link_up",
+      help: "1 while the link's listeners are open, 0 while they are closed.",
+      labelNames: ["link"],
+      registers,
+    }),
+    linkInvalid: new Gauge({
+      name: "isthmus_gateway_link_invalid",
+      help: "1 while the link cannot be dialled for what its object says.",
+      labelNames: ["link"],
+      registers,
+    }),
+    listeners: new Gauge({
+      name: "isthmus_gateway_listeners",
+      help: "Listening sockets for mirrored ports.",
+      labelNames: ["link"],
+      registers,
+    }),
+    listenErrors: new Counter({
+      name: "isthmus_gateway_listen_errors_total",
+      help: "Attempts to listen on an egress port that failed, by error code.",
+      labelNames: ["code"],
+      registers,
+    }),
+    ingressSessions: new Gauge({
+      name: "isthmus_gateway_ingress_sessions",
+      help: "Sessions accepted from a consumer.",
+      labelNames: ["consumer"],
+      registers,
+    }),
+    ingressRefused: new Counter({
+      name: "isthmus_gateway_ingress_refused_total",
+      help: "Connections refused before a session began, by reason.",
+      labelNames: ["reason"],
+      registers,
+    }),
+    peerInvalid: new Gauge({
+      name: "isthmus_gateway_peer_invalid",
+      help: "1 while a Peer cannot be accepted for what its object says.",
+      labelNames: ["peer"],
+      registers,
+    }),
+    streams: new Counter({
+      name: "isthmus_gateway_streams_total",
+      help: "Streams that ended, by result (ended, reset, refused) and reason.",
+      labelNames: ["role", "link", "result", "reason"],
+      registers,
+    }),
+    activeStreams: new Gauge({
+      name: "isthmus_gateway_active_streams",
+      help: "Streams that carry a connection now.",
+      labelNames: ["role", "link"],
+      registers,
+    }),
+    bytes: new Counter({
+      name: "isthmus_gateway_bytes_total",
+      help: "Payload bytes of streams; toRemote leaves this cluster, toLocal enters it. Counted when a stream ends.",
+      labelNames: ["role", "link", "direction"],
+      registers,
+    }),
+    leafNotAfter: new Gauge({
+      name: "isthmus_gateway_leaf_not_after_seconds",
+      help: "When the gateway's certificate expires, in seconds since the epoch; 0 without one.",
+      registers,
+    }),
+    draining: new Gauge({
+      name: "isthmus_gateway_draining",
+      help: "1 from SIGTERM on.",
+      registers,
+    }),
+  };
+}
+
+export type GatewayMetrics = ReturnType<typeof declareGatewayMetrics>;

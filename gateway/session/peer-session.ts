@@ -1,0 +1,219 @@
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
+import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from "node:tls";
+import { errorMessage } from "../../api/errors.ts";
+import { watchPings } from "./ping-watch.ts";
+import { SESSION_MEMORY_MB, SESSION_WINDOW_BYTES, STREAM_WINDOW_BYTES } from "./session-limits.ts";
+
+/** Where a remote gateway listens. `host` is an IP address or a DNS name. */
+export interface GatewayAddress {
+  host: string;
+  port: number;
+}
+
+/** Times of a session, all in ms. */
+export interface SessionTimes {
+  connectTimeoutMs: number;
+  pingIntervalMs: number;
+  /** An unanswered PING ends the session after this long. */
+  pingTimeoutMs: number;
+  /** How long the remote may take to answer a CONNECT. */
+  openTimeoutMs: number;
+}
+
+export const DEFAULT_SESSION_TIMES: SessionTimes = {
+  connectTimeoutMs: 3000,
+  pingIntervalMs: 1000,
+  pingTimeoutMs: 2000,
+  // The ingress gives two endpoints 5 s each.
+  openTimeoutMs: 12_000,
+};
+
+/** What a session tells its owner. */
+export interface SessionEvents {
+  /** A PING was answered; the first one makes the session usable. */
+  onPing(rttMs: number): void;
+  /** The remote asked for no more streams (GOAWAY); those open may finish. */
+  onDraining(): void;
+  /** Nothing is left of it; called once, also when it never came up. */
+  onClosed(error: Error): void;
+}
+
+/** The remote did not open the stream. `retryable`: it was never looked at, another session may. */
+export class StreamRefusedError extends Error {
+  override readonly name = "StreamRefusedError";
+  readonly reason: string;
+  readonly retryable: boolean;
+
+  constructor(reason: string, message: string, retryable = false) {
+    super(message);
+    this.reason = reason;
+    this.retryable = retryable;
+  }
+}
+
+/**
+ * One HTTP/2 session over mutual TLS to a remote gateway: dials at once, and
+ * is live from its first answered PING until it drains or dies.
+ */
+export class PeerSession {
+  readonly address: GatewayAddress;
+  readonly #socket: TLSSocket;
+  readonly #session: ClientHttp2Session;
+  readonly #times: SessionTimes;
+  #answeredPings = 0;
+  #activeStreams = 0;
+  #draining = false;
+  #error: Error | undefined;
+
+  constructor(
+    address: GatewayAddress,
+    tls: ConnectionOptions,
+    times: SessionTimes,
+    events: SessionEvents,
+  ) {
+    this.address = address;
+    this.#times = times;
+    this.#socket = tlsConnect({ ...tls, host: address.host, port: address.port });
+    this.#socket.setNoDelay(true);
+    this.#session = connect(`https://${authorityOf(address)}`, {
+      createConnection: () => this.#socket,
+      settings: { initialWindowSize: STREAM_WINDOW_BYTES, enablePush: false },
+      maxSessionMemory: SESSION_MEMORY_MB,
+    });
+    this.#follow(events);
+  }
+
+  get live(): boolean {
+    return this.#answeredPings > 0 && !this.#draining && !this.#session.closed;
+  }
+
+  /** Answered PINGs; none is ever unanswered in a session that lives. */
+  get answeredPings(): number {
+    return this.#answeredPings;
+  }
+
+  get activeStreams(): number {
+    return this.#activeStreams;
+  }
+
+  /** Whether the remote's limit allows one more stream. */
+  get hasRoom(): boolean {
+    const { maxConcurrentStreams } = this.#session.remoteSettings;
+    return this.#activeStreams < (maxConcurrentStreams ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** The remote's certificate as PEM, once connected. */
+  get remoteCertificatePem(): string | undefined {
+    return this.#socket.getPeerX509Certificate()?.toString();
+  }
+
+  /**
+   * Opens a CONNECT stream and resolves when the remote accepted it. Rejects
+   * with a StreamRefusedError; an aborted `signal` cancels the stream.
+   */
+  open(authority: string, signal: AbortSignal): Promise<ClientHttp2Stream> {
+    return new Promise((resolve, reject) => {
+      let stream: ClientHttp2Stream;
+      try {
+        stream = this.#session.request(
+          { ":method": "CONNECT", ":authority": authority },
+          { endStream: false },
+        );
+      } catch (error) {
+        reject(new StreamRefusedError("SessionClosed", errorMessage(error), true));
+        return;
+      }
+      this.#activeStreams += 1;
+      const cancel = () => stream.close(constants.NGHTTP2_CANCEL);
+      const timer = setTimeout(cancel, this.#times.openTimeoutMs);
+      const settle = () => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", cancel);
+      };
+      signal.addEventListener("abort", cancel, { once: true });
+      if (signal.aborted) cancel();
+      stream.once("response", (headers) => {
+        settle();
+        const status = headers[":status"] ?? 0;
+        if (status === 200) {
+          resolve(stream);
+          return;
+        }
+        const reason = String(headers["isthmus-reason"] ?? `Status${status}`).slice(0, 64);
+        reject(new StreamRefusedError(reason, `the remote answered ${status} (${reason})`));
+        cancel();
+      });
+      // `close` follows and decides.
+      stream.on("error", () => undefined);
+      stream.once("close", () => {
+        this.#activeStreams -= 1;
+        settle();
+        reject(this.#closedBeforeAnswer(stream.rstCode));
+      });
+    });
+  }
+
+  /** No more streams; closes when those open have finished. */
+  retire(): void {
+    this.#draining = true;
+    this.#session.close();
+  }
+
+  /** Ends the session and all of its streams at once. */
+  destroy(error: Error): void {
+    this.#error ??= error;
+    this.#session.destroy();
+    this.#socket.destroy();
+  }
+
+  #follow(events: SessionEvents): void {
+    const session = this.#session;
+    const connectTimer = setTimeout(() => {
+      this.destroy(new Error(`no answer within ${this.#times.connectTimeoutMs} ms`));
+    }, this.#times.connectTimeoutMs);
+    let stopPings = () => clearTimeout(connectTimer);
+    session.once("connect", () => {
+      session.setLocalWindowSize(SESSION_WINDOW_BYTES);
+      stopPings = watchPings(session, this.#socket, {
+        intervalMs: this.#times.pingIntervalMs,
+        timeoutMs: this.#times.pingTimeoutMs,
+        onAnswer: (rttMs) => {
+          clearTimeout(connectTimer);
+          this.#answeredPings += 1;
+          events.onPing(rttMs);
+        },
+        onDead: () => {
+          this.destroy(new Error(`no answer to a PING in ${this.#times.pingTimeoutMs} ms`));
+        },
+      });
+    });
+    session.on("error", (error) => (this.#error ??= error));
+    this.#socket.on("error", (error) => (this.#error ??= error));
+    session.on("goaway", () => {
+      if (this.#draining) return;
+      this.#draining = true;
+      events.onDraining();
+    });
+    session.once("close", () => {
+      clearTimeout(connectTimer);
+      stopPings();
+      events.onClosed(this.#error ?? new Error("the remote closed the session"));
+    });
+  }
+
+  #closedBeforeAnswer(code: number | undefined): StreamRefusedError {
+    const refused = code === constants.NGHTTP2_REFUSED_STREAM;
+    const sessionEnded = this.#session.destroyed;
+    const reason = sessionEnded ? "SessionClosed" : "StreamReset";
+    return new StreamRefusedError(
+      refused ? "StreamRefused" : reason,
+      `the stream was closed before an answer (code ${code ?? 0})`,
+      refused || sessionEnded,
+    );
+  }
+}
+
+/** `host:port`, with brackets around an IPv6 address. */
+export function authorityOf({ host, port }: GatewayAddress): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}

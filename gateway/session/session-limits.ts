@@ -1,0 +1,16 @@
+/**
+ * HTTP/2 windows: bandwidth times delay. One stream fills 1 MiB per round
+ * trip, all streams of a session together 16 MiB (measured: docs/design).
+ */
+export const STREAM_WINDOW_BYTES = 1024 * 1024;
+export const SESSION_WINDOW_BYTES = 16 * 1024 * 1024;
+
+/** Memory of one session, in MB as node:http2 counts it, beyond which new streams are refused. */
+export const SESSION_MEMORY_MB = 256;
+
+/** Bytes of the headers of one request; an authority of ours is at most 140. */
+export const HEADER_LIST_BYTES = 4096;
+export const HEADER_PAIRS = 32;
+
+/** Streams a consumer may have open in one session. */
+export const STREAMS_PER_SESSION = 10_000;

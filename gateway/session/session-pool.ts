@@ -1,0 +1,195 @@
+import type { ClientHttp2Stream } from "node:http2";
+import type { ConnectionOptions } from "node:tls";
+import type { Random } from "../../api/clock.ts";
+import type { Logger } from "../../kube/logger.ts";
+import type { GatewayMetrics } from "../metrics.ts";
+import {
+  type GatewayAddress,
+  type PeerSession,
+  type SessionTimes,
+  StreamRefusedError,
+  authorityOf,
+} from "./peer-session.ts";
+import { SessionSlot, type SlotState } from "./session-slot.ts";
+
+/** What a link's liveness is decided from, one for each place of a session. */
+export interface SlotView {
+  state: SlotState;
+  answeredPings: number;
+}
+
+export interface SessionPoolOptions {
+  link: string;
+  /** Options for the next session; read at each attempt. */
+  tls: () => ConnectionOptions;
+  times: SessionTimes;
+  sessionsPerAddress: number;
+  random: Random;
+  logger: Logger;
+  metrics: GatewayMetrics;
+  /** Called when `slots` may have changed. */
+  onChange: () => void;
+}
+
+/** Attempts to open one stream, each on another session. */
+const OPEN_ATTEMPTS = 3;
+const SLOT_STATES: readonly SlotState[] = ["live", "replacing", "connecting", "waiting"];
+
+/** All sessions of one link: some per address of the remote gateway, each kept up by a slot. */
+export class SessionPool {
+  readonly #options: SessionPoolOptions;
+  readonly #slots = new Map<string, SessionSlot[]>();
+  readonly #waiting = new Set<() => void>();
+  #stopped = false;
+
+  constructor(options: SessionPoolOptions) {
+    this.#options = options;
+  }
+
+  get slots(): SlotView[] {
+    return this.#all().map((slot) => ({
+      state: slot.state,
+      answeredPings: slot.session?.answeredPings ?? 0,
+    }));
+  }
+
+  /** Uses exactly these addresses: new ones are dialled at once, others retire. */
+  setAddresses(addresses: readonly GatewayAddress[]): void {
+    const wanted = new Map(addresses.map((address) => [authorityOf(address), address]));
+    for (const [key, slots] of this.#slots) {
+      if (wanted.has(key)) continue;
+      for (const slot of slots) slot.retire();
+      this.#slots.delete(key);
+      this.#forget(key);
+    }
+    for (const [key, address] of wanted) {
+      if (this.#slots.has(key)) continue;
+      const count = this.#options.sessionsPerAddress;
+      this.#slots.set(
+        key,
+        Array.from({ length: count }, () => this.#createSlot(key, address)),
+      );
+    }
+    this.#changed();
+  }
+
+  /** New sessions with what `tls` says now; old ones finish their streams. */
+  renew(): void {
+    for (const slot of this.#all()) slot.renew();
+  }
+
+  /** Ends at once every session whose remote certificate is not trusted any more. */
+  distrust(isTrusted: (certificatePem: string) => boolean): void {
+    for (const slot of this.#all()) slot.distrust(isTrusted);
+  }
+
+  /**
+   * Opens a CONNECT stream on the less loaded of two sessions picked at
+   * random. A stream that the remote never looked at (it drains, its session
+   * died) is tried on another. While the only session is being replaced, waits
+   * for its successor. Rejects with a StreamRefusedError.
+   */
+  async open(authority: string, signal: AbortSignal): Promise<ClientHttp2Stream> {
+    for (let attempt = 1; ; attempt += 1) {
+      const session = this.#pick() ?? (await this.#successor(signal));
+      if (session === undefined) {
+        throw new StreamRefusedError("NoSession", "no session to the remote gateway");
+      }
+      try {
+        return await session.open(authority, signal);
+      } catch (error) {
+        const again = error instanceof StreamRefusedError && error.retryable;
+        if (!again || attempt === OPEN_ATTEMPTS || signal.aborted) throw error;
+      }
+    }
+  }
+
+  /** No new sessions or streams; what is open finishes. */
+  retire(): void {
+    this.#stopped = true;
+    for (const slot of this.#all()) slot.retire();
+  }
+
+  /** Ends everything at once. */
+  destroy(): void {
+    this.#stopped = true;
+    for (const slot of this.#all()) slot.destroy();
+    for (const key of this.#slots.keys()) this.#forget(key);
+    this.#slots.clear();
+    this.#changed();
+  }
+
+  #createSlot(key: string, address: GatewayAddress): SessionSlot {
+    const { link, logger, metrics } = this.#options;
+    return new SessionSlot(address, this.#options, {
+      onChange: () => this.#changed(),
+      onPing: (rttMs) => metrics.pingSeconds.observe({ link, address: key }, rttMs / 1000),
+      onFailure: (error) => {
+        const reason = failureReason(error);
+        metrics.sessionFailures.inc({ link, address: key, reason });
+        logger.info({ address: key, reason, error: error.message }, "session lost");
+      },
+    });
+  }
+
+  #all(): SessionSlot[] {
+    return [...this.#slots.values()].flat();
+  }
+
+  #pick(): PeerSession | undefined {
+    const sessions: PeerSession[] = [];
+    for (const slots of this.#slots.values()) {
+      for (const { session } of slots) {
+        if (session?.hasRoom === true) sessions.push(session);
+      }
+    }
+    const one = sessions[Math.floor(this.#options.random() * sessions.length)];
+    const other = sessions[Math.floor(this.#options.random() * sessions.length)];
+    if (one === undefined || other === undefined) return undefined;
+    return one.activeStreams <= other.activeStreams ? one : other;
+  }
+
+  /** The next session that comes up while one is being replaced; undefined when none is. */
+  async #successor(signal: AbortSignal): Promise<PeerSession | undefined> {
+    while (!signal.aborted && !this.#stopped) {
+      const session = this.#pick();
+      if (session !== undefined) return session;
+      if (!this.#all().some(({ state }) => state === "replacing")) return undefined;
+      await new Promise<void>((resolve) => {
+        const wake = () => {
+          this.#waiting.delete(wake);
+          signal.removeEventListener("abort", wake);
+          resolve();
+        };
+        this.#waiting.add(wake);
+        signal.addEventListener("abort", wake, { once: true });
+      });
+    }
+    return undefined;
+  }
+
+  #changed(): void {
+    const { link, metrics, onChange } = this.#options;
+    for (const [address, slots] of this.#slots) {
+      for (const state of SLOT_STATES) {
+        const count = slots.filter((slot) => slot.state === state).length;
+        metrics.sessions.set({ link, address, state }, count);
+      }
+    }
+    for (const wake of this.#waiting) wake();
+    onChange();
+  }
+
+  #forget(address: string): void {
+    const { link, metrics } = this.#options;
+    for (const state of SLOT_STATES) metrics.sessions.remove({ link, address, state });
+    metrics.pingSeconds.remove({ link, address });
+  }
+}
+
+/** A short label for why a session ended: the error code where there is one. */
+function failureReason(error: Error): string {
+  if (error.name === "PeerIdentityError") return "IdentityMismatch";
+  const code: unknown = Reflect.get(error, "code");
+  return typeof code === "string" ? code : "SessionLost";
+}

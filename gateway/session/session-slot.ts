@@ -1,0 +1,164 @@
+import type { ConnectionOptions } from "node:tls";
+import type { Random } from "../../api/clock.ts";
+import { reconnectDelayMs } from "./backoff.ts";
+import { type GatewayAddress, PeerSession, type SessionTimes } from "./peer-session.ts";
+
+/**
+ * `live`: streams may be opened. `replacing`: the remote drains, and the first
+ * attempt at a successor is under way. `connecting`, `waiting`: nothing to use.
+ */
+export type SlotState = "live" | "replacing" | "connecting" | "waiting";
+
+/** A session fell short of its purpose; the text is a metric label and a log field. */
+export interface SlotEvents {
+  onChange(): void;
+  onPing(rttMs: number): void;
+  onFailure(error: Error): void;
+}
+
+/**
+ * A place for one session to one address, kept filled: connects at once,
+ * again after a failure with growing delays, and in place of a session that
+ * drains. Sessions that drain live on beside it until their streams ended.
+ */
+export class SessionSlot {
+  readonly address: GatewayAddress;
+  readonly #tls: () => ConnectionOptions;
+  readonly #times: SessionTimes;
+  readonly #random: Random;
+  readonly #events: SlotEvents;
+  readonly #retiring = new Set<PeerSession>();
+  #current: PeerSession | undefined;
+  #next: PeerSession | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #failures = 0;
+  #replacing = false;
+  #stopped = false;
+
+  constructor(
+    address: GatewayAddress,
+    options: { tls: () => ConnectionOptions; times: SessionTimes; random: Random },
+    events: SlotEvents,
+  ) {
+    this.address = address;
+    this.#tls = options.tls;
+    this.#times = options.times;
+    this.#random = options.random;
+    this.#events = events;
+    this.#connect();
+  }
+
+  get state(): SlotState {
+    if (this.#current?.live === true) return "live";
+    if (this.#replacing) return "replacing";
+    return this.#next === undefined ? "waiting" : "connecting";
+  }
+
+  /** The session that streams are opened on, while there is one. */
+  get session(): PeerSession | undefined {
+    return this.#current?.live === true ? this.#current : undefined;
+  }
+
+  /** Makes a new session with what `tls` says now; the old one then finishes its streams. */
+  renew(): void {
+    if (this.#stopped) return;
+    // An attempt under way uses the old options.
+    this.#drop(this.#next, new Error("the TLS configuration changed"));
+    clearTimeout(this.#timer);
+    this.#connect();
+  }
+
+  /** Ends at once every session whose remote certificate `isTrusted` no longer accepts. */
+  distrust(isTrusted: (certificatePem: string) => boolean): void {
+    for (const session of [this.#current, ...this.#retiring]) {
+      const certificate = session?.remoteCertificatePem;
+      if (certificate !== undefined && !isTrusted(certificate)) {
+        session?.destroy(new Error("the remote's certificate is not trusted any more"));
+      }
+    }
+  }
+
+  /** No new sessions; those there finish their streams. */
+  retire(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    this.#drop(this.#next, new Error("retired"));
+    if (this.#current !== undefined) this.#setAside(this.#current);
+    this.#current = undefined;
+  }
+
+  /** Ends everything at once. */
+  destroy(): void {
+    const sessions = [this.#current, ...this.#retiring];
+    this.retire();
+    for (const session of sessions) session?.destroy(new Error("the link was closed"));
+  }
+
+  #connect(): void {
+    let session: PeerSession;
+    try {
+      session = new PeerSession(this.address, this.#tls(), this.#times, {
+        onPing: (rttMs) => this.#answered(session, rttMs),
+        onDraining: () => this.#drained(session),
+        onClosed: (error) => this.#closed(session, error),
+      });
+    } catch (error) {
+      // A certificate or an address that node:tls does not take.
+      this.#events.onFailure(error instanceof Error ? error : new Error(String(error)));
+      this.#reconnect();
+      return;
+    }
+    this.#next = session;
+  }
+
+  #answered(session: PeerSession, rttMs: number): void {
+    if (session === this.#next) {
+      this.#next = undefined;
+      this.#replacing = false;
+      if (this.#current !== undefined) this.#setAside(this.#current);
+      this.#current = session;
+    }
+    // One that dies right after its first answer counts as a failure still.
+    if (session === this.#current && session.answeredPings > 1) this.#failures = 0;
+    this.#events.onPing(rttMs);
+    this.#events.onChange();
+  }
+
+  #drained(session: PeerSession): void {
+    if (session !== this.#current) return;
+    this.#retiring.add(session);
+    this.#current = undefined;
+    this.#replacing = this.#failures === 0;
+    if (this.#next === undefined) this.#reconnect();
+    this.#events.onChange();
+  }
+
+  #closed(session: PeerSession, error: Error): void {
+    if (this.#retiring.delete(session)) return;
+    if (session === this.#current) this.#current = undefined;
+    else if (session === this.#next) this.#next = undefined;
+    else return;
+    if (this.#stopped) return;
+    this.#replacing = false;
+    this.#events.onFailure(error);
+    if (this.#next === undefined) this.#reconnect();
+    this.#events.onChange();
+  }
+
+  #reconnect(): void {
+    clearTimeout(this.#timer);
+    const delayMs = reconnectDelayMs(this.#failures, this.#random);
+    this.#failures += 1;
+    this.#timer = setTimeout(() => this.#connect(), delayMs);
+  }
+
+  #setAside(session: PeerSession): void {
+    this.#retiring.add(session);
+    session.retire();
+  }
+
+  #drop(session: PeerSession | undefined, error: Error): void {
+    if (session === this.#next) this.#next = undefined;
+    session?.destroy(error);
+  }
+}

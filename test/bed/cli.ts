@@ -1,0 +1,106 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+import pc from "picocolors";
+import type { Bed, ClusterSpec } from "./bed.ts";
+import { attachBed } from "./local-bed.ts";
+import { provider, type ProviderName, providerNames, runningBeds } from "./provider.ts";
+
+interface UpOptions {
+  readonly clusters: string;
+  readonly nodes: number;
+  readonly proxyMode: NonNullable<ClusterSpec["proxyMode"]>;
+  readonly provider: ProviderName;
+  readonly image: readonly string[];
+  readonly audit: boolean;
+}
+
+const startedMs = performance.now();
+
+function progress(line: string): void {
+  const seconds = ((performance.now() - startedMs) / 1000).toFixed(1).padStart(6);
+  console.log(`${pc.dim(`${seconds} s`)}  ${line}`);
+}
+
+function count(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError("It has to be a whole number.");
+  return Number(text);
+}
+
+function describe(bed: Bed): string {
+  const lines = [pc.bold(`bed ${bed.id}`)];
+  for (const cluster of bed.clusters.values()) {
+    const nodes = cluster.nodes.map(({ name, address }) => `${name} (${address})`).join(", ") || "no nodes";
+    lines.push(`  ${cluster.name}: ${cluster.server}, ${nodes}`, `    kubeconfig ${cluster.kubeconfigPath}`);
+  }
+  const first = [...bed.clusters.keys()][0] ?? "";
+  lines.push(
+    `  logs ${bed.logsFolder}`,
+    "  try:",
+    `    export KUBECONFIG=${bed.kubeconfigPath}`,
+    `    kubectl --context ${first} get pods --all-namespaces`,
+    `    npm run bed -- down ${bed.id}`,
+  );
+  return lines.join("\n");
+}
+
+async function up(options: UpOptions): Promise<void> {
+  const interrupt = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => interrupt.abort(new Error(`interrupted by ${signal}`)));
+  }
+  const bed = await provider(options.provider).up({
+    clusters: options.clusters.split(",").map((name) => ({
+      name: name.trim(),
+      nodes: options.nodes,
+      proxyMode: options.proxyMode,
+      audit: options.audit,
+    })),
+    images: options.image,
+    detached: true,
+    signal: interrupt.signal,
+    onProgress: progress,
+  });
+  progress("up");
+  console.log(describe(bed));
+}
+
+async function down(id: string | undefined): Promise<void> {
+  const ids = id ? [id] : runningBeds();
+  if (ids.length === 0) console.log("no bed is up");
+  for (const each of ids) {
+    await attachBed(each).down();
+    console.log(`${each} is down`);
+  }
+}
+
+function status(): void {
+  const ids = runningBeds();
+  console.log(ids.length === 0 ? "no bed is up" : ids.map((id) => describe(attachBed(id))).join("\n\n"));
+}
+
+const program = new Command("bed").description("Real Kubernetes clusters on this machine, to play and test with.");
+program
+  .command("up")
+  .description("bring up clusters that outlive this command")
+  .option("--clusters <names>", "names of the clusters, with commas", "west,east")
+  .option("--nodes <number>", "nodes of each cluster; 0 for control planes only", count, 1)
+  .addOption(new Option("--proxy-mode <mode>", "kube-proxy's mode").choices(["nftables", "iptables"]).default("nftables"))
+  .addOption(new Option("--provider <name>", "who makes the clusters").choices(providerNames).default("local"))
+  .option("--image <tar>", "docker-archive to import into every node; may be repeated", collect, [])
+  .option("--audit", "write an audit log of each API server", false)
+  .action(up);
+program
+  .command("down [id]")
+  .description("take down the bed of that id, by default every bed that was left running")
+  .action(down);
+program.command("status").description("list the running beds").action(status);
+
+function collect(value: string, previous: readonly string[]): string[] {
+  return [...previous, value];
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  console.error(pc.red(error instanceof Error ? error.message : String(error)));
+  process.exitCode = 1;
+}

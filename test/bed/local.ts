@@ -1,0 +1,181 @@
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { type BinaryPaths, binaryPaths } from "../setup/binaries.ts";
+import { pauseImage } from "../setup/pause-image.ts";
+import { addressPlan, checkSizes } from "./address-plan.ts";
+import { type Api, openApi } from "./api.ts";
+import type { Bed, BedOptions, Provider } from "./bed.ts";
+import { waitForPodAdmission, writeDnsRole, writeKubernetesEndpoints } from "./cluster-objects.ts";
+import {
+  apiServerProcess,
+  type ClusterCredentials,
+  type ClusterPlan,
+  controllerProcesses,
+  etcdProcess,
+  writeCredentials,
+} from "./control-plane.ts";
+import { guardExit } from "./exit-guard.ts";
+import { kubeconfigText } from "./kubeconfig.ts";
+import { keepLogs, localBed, mergedKubeconfigPath, planClusters } from "./local-bed.ts";
+import { createFabric } from "./network.ts";
+import { dnsUser, prepareNode, startKubernetes, startRuntime, waitForNode } from "./node.ts";
+import { type NodePlan, planNode } from "./node-plan.ts";
+import { HopelessError, poll } from "./poll.ts";
+import { isAlive, logTail, type ProcessRecord, startProcess } from "./processes.ts";
+import { claimSlot, detachSlot, reclaimStaleSlots, slotFolder } from "./slot.ts";
+import { type BedState, writeState } from "./state.ts";
+import { sweepSlot } from "./sweep.ts";
+import { saveSysctls } from "./sysctls.ts";
+
+const readyTimeoutMs = 90_000;
+const apiServerPort = 6443;
+
+function checkOptions(options: BedOptions): void {
+  checkSizes(options.clusters.map(({ nodes }) => nodes));
+  const names = options.clusters.map(({ name }) => name);
+  for (const name of names) {
+    // Ten characters: with slot and number they have to fit where Linux allows fifteen.
+    if (!/^[a-z]([a-z0-9-]{0,8}[a-z0-9])?$/.test(name)) {
+      throw new Error(`"${name}" is no name for a cluster: use a DNS label of at most 10 characters`);
+    }
+  }
+  if (new Set(names).size < names.length) throw new Error(`two clusters have the same name: ${names.join(", ")}`);
+  if (process.getuid?.() !== 0) throw new Error("the local provider needs root: it makes network namespaces");
+  const binaries: BinaryPaths = binaryPaths();
+  const missing = Object.values(binaries).filter((path: string) => !existsSync(path));
+  if (missing.length > 0) throw new Error(`not built yet: ${missing.join(", ")}; run "npm run setup"`);
+  for (const image of options.images ?? []) {
+    if (!existsSync(image)) throw new Error(`the image ${image} does not exist`);
+  }
+}
+
+/** Waits until the API server is ready; fails at once if one of the processes it needs has ended. */
+async function apiReady(api: Api, needed: readonly ProcessRecord[], signal?: AbortSignal): Promise<void> {
+  const attempt = async () => {
+    const ended = needed.find((record) => !isAlive(record));
+    if (ended) throw new HopelessError(`${ended.label} has ended; its log closes with:\n${logTail(ended.logPath)}`);
+    return api.request("GET", "/readyz");
+  };
+  await poll(`${needed[0]?.label ?? "the API server"} is ready`, attempt, {
+    timeoutMs: readyTimeoutMs,
+    ...(signal ? { signal } : {}),
+  });
+}
+
+interface Context {
+  readonly state: BedState;
+  readonly folder: string;
+  readonly options: BedOptions;
+  /** What every node imports, the pause image first. */
+  readonly images: readonly string[];
+  readonly binaries: BinaryPaths;
+}
+
+/**
+ * Waits for all, and only then fails with the first error: what is still starting must not start anything more once
+ * the bed is being swept.
+ */
+async function allOrFirstError(tasks: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(tasks)).find((result) => result.status === "rejected");
+  if (failed) throw failed.reason;
+}
+
+async function startCluster(
+  plan: ClusterPlan,
+  credentials: ClusterCredentials,
+  etcd: ProcessRecord,
+  { folder, options, images, binaries }: Context,
+): Promise<void> {
+  const api = openApi(credentials.admin);
+  const { nodes: nodeCount, name } = plan.spec;
+  const nodes = Array.from({ length: nodeCount }, (_, index) => planNode(plan, index, folder));
+  const startNode = async (node: NodePlan) => {
+    await prepareNode(node, credentials);
+    await startRuntime(folder, node, images, options.signal);
+    options.onProgress?.(`${node.name}: container runtime ready, ${images.length} images imported`);
+  };
+  const startControlPlane = async () => {
+    const server = startProcess(folder, apiServerProcess(plan, binaries));
+    await apiReady(api, [server, etcd], options.signal);
+    for (const spec of controllerProcesses(plan, binaries)) startProcess(folder, spec);
+    await writeKubernetesEndpoints(api, plan.addresses.apiServer(plan.index), apiServerPort);
+    options.onProgress?.(`${name}: control plane ready`);
+  };
+  try {
+    await allOrFirstError([startControlPlane(), ...nodes.map(startNode)]);
+    if (nodes.length === 0) return;
+    await writeDnsRole(api, dnsUser);
+    for (const node of nodes) startKubernetes(folder, node, binaries);
+    await Promise.all(nodes.map((node) => waitForNode(api, node.name, options.signal)));
+    await waitForPodAdmission(api, options.signal);
+    options.onProgress?.(`${name}: ${nodes.map((node) => node.name).join(", ")} Ready`);
+  } finally {
+    await api.close();
+  }
+}
+
+async function start(context: Context): Promise<void> {
+  const { state, folder, options, binaries } = context;
+  const plans = planClusters(state);
+  options.onProgress?.(`starting ${plans.map(({ spec }) => spec.name).join(", ")} in slot ${state.slot}`);
+  mkdirSync(state.logsFolder, { recursive: true });
+  const [credentials] = await Promise.all([
+    Promise.all(plans.map(async (plan) => ({ plan, credentials: await writeCredentials(plan) }))),
+    createFabric(state.slot, addressPlan(state.slot), plans.length),
+  ]);
+  const entries = credentials.map(({ plan, credentials: { admin } }) => ({ name: plan.spec.name, ...admin }));
+  writeFileSync(mergedKubeconfigPath(state.slot), kubeconfigText(entries), { mode: 0o600 });
+  const etcd = startProcess(folder, etcdProcess(state.slot, folder, state.logsFolder, binaries));
+  await allOrFirstError(credentials.map((each) => startCluster(each.plan, each.credentials, etcd, context)));
+  writeState(state);
+  if (!plans.some(({ spec }) => spec.nodes > 0)) return;
+  const argv = [process.execPath, join(import.meta.dirname, "cloud.ts"), String(state.slot)];
+  startProcess(folder, { label: "cloud", argv, logPath: join(state.logsFolder, "cloud.log") });
+}
+
+/** Brings up clusters of real Kubernetes processes on this machine, in network namespaces of their own. */
+export const localProvider: Provider = {
+  name: "local",
+  async up(options: BedOptions): Promise<Bed> {
+    checkOptions(options);
+    options.signal?.throwIfAborted();
+    await reclaimStaleSlots(options.onProgress);
+    const slot = claimSlot();
+    const callOffGuard = guardExit(slot);
+    const folder = slotFolder(slot);
+    const state: BedState = {
+      slot,
+      logsFolder: options.logsFolder ? resolve(options.logsFolder) : join(folder, "logs"),
+      ownLogsFolder: options.logsFolder !== undefined,
+      clusters: options.clusters,
+    };
+    try {
+      const hasNodes = options.clusters.some(({ nodes }) => nodes > 0);
+      if (hasNodes) saveSysctls();
+      const images = hasNodes ? [await pauseImage(), ...(options.images ?? [])] : [];
+      await start({ state, folder, options, images, binaries: binaryPaths() });
+      const bed = localBed(state);
+      if (options.detached) {
+        detachSlot(slot);
+        callOffGuard();
+        return bed;
+      }
+      return {
+        ...bed,
+        async down(downOptions) {
+          const kept = await bed.down(downOptions);
+          callOffGuard();
+          return kept;
+        },
+      };
+    } catch (error) {
+      // Interrupted on purpose: nobody wants the logs.
+      const kept = options.signal?.aborted ? undefined : keepLogs(state);
+      await sweepSlot(slot, folder);
+      callOffGuard();
+      options.signal?.throwIfAborted();
+      const message = error instanceof Error ? error.message : String(error);
+      throw new Error(`the bed did not come up: ${message}\nlogs: ${kept}`, { cause: error });
+    }
+  },
+};

@@ -1,0 +1,54 @@
+import { join } from "node:path";
+import { nodePodCidr } from "./address-plan.ts";
+import type { ClusterPlan } from "./control-plane.ts";
+import type { NodeNetwork } from "./network.ts";
+
+/** Where one node keeps its things. */
+export interface NodePlan extends NodeNetwork {
+  readonly name: string;
+  readonly cluster: ClusterPlan;
+  readonly podCidr: string;
+  readonly folder: string;
+  readonly logsFolder: string;
+  readonly containerdSocket: string;
+  /** Path of its cgroup, below every hierarchy. */
+  readonly cgroup: string;
+  /** Name of its CNI network. */
+  readonly cniNetwork: string;
+}
+
+/** The name of a node: that of its cluster and its number from 1. */
+export function nodeName(cluster: ClusterPlan, index: number): string {
+  return `${cluster.spec.name}-${index + 1}`;
+}
+
+/** The network namespace of a node. */
+export function nodeNetns(cluster: ClusterPlan, index: number): string {
+  return `is${cluster.slot}-${nodeName(cluster, index)}`;
+}
+
+/** Plans a cluster's node of that number, counted from 0. */
+export function planNode(cluster: ClusterPlan, index: number, bedFolder: string): NodePlan {
+  const name = nodeName(cluster, index);
+  const folder = join(bedFolder, "nodes", name);
+  const indexes = Array.from({ length: cluster.spec.nodes }, (_, other) => other);
+  return {
+    name,
+    cluster,
+    netns: nodeNetns(cluster, index),
+    address: cluster.addresses.node(cluster.index, index),
+    port: `n${cluster.index}-${index}`,
+    siblings: indexes
+      .filter((other) => other !== index)
+      .map((other) => ({
+        podCidr: nodePodCidr(cluster.index, other),
+        address: cluster.addresses.node(cluster.index, other),
+      })),
+    podCidr: nodePodCidr(cluster.index, index),
+    folder,
+    logsFolder: join(cluster.logsFolder, name),
+    containerdSocket: join(folder, "c.sock"),
+    cgroup: `/isthmus-${cluster.slot}/${name}`,
+    cniNetwork: `is${cluster.slot}-${name}`,
+  };
+}

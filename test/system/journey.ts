@@ -1,0 +1,84 @@
+import type { Deployment } from "../../api/objects.ts";
+import { GATEWAY_NAME, INSTALL_NAMESPACE, LABELS } from "../../api/names.ts";
+import { RESOURCES } from "../../api/resources.ts";
+import { poll } from "../bed/poll.ts";
+import { killPods } from "./kill-pods.ts";
+import type { Member } from "./system.ts";
+import { type Attempt, type Caller, outcomeOf } from "../workload/caller.ts";
+
+const STATE_TIMEOUT_MS = 60_000;
+
+/** A measured passage from one state to another, as the caller's pod saw it. */
+export interface Passage {
+  readonly tookMs: number;
+  readonly attempt: Attempt;
+}
+
+function isAnswerFrom(cluster: string): (attempt: Attempt) => boolean {
+  return ({ status, body }) => status === 200 && body?.trim() === `hello from ${cluster}`;
+}
+
+async function passage(
+  caller: Caller,
+  awaited: string,
+  sinceMs: number,
+  matches: (attempt: Attempt) => boolean,
+): Promise<Passage> {
+  const attempt = await caller.first(awaited, matches, { sinceMs, timeoutMs: STATE_TIMEOUT_MS });
+  return { attempt, tookMs: attempt.atMs + attempt.tookMs - sinceMs };
+}
+
+/** Waits for the first answer from a cluster to an attempt begun at or after `sinceMs`. */
+export function untilAnswered(caller: Caller, cluster: string, sinceMs: number): Promise<Passage> {
+  return passage(caller, `an answer from ${cluster}`, sinceMs, isAnswerFrom(cluster));
+}
+
+/** Waits for the first attempt begun at or after `sinceMs` that the kernel refused. */
+export function untilRefused(caller: Caller, sinceMs: number): Promise<Passage> {
+  return passage(caller, "a refused connection", sinceMs, ({ code }) => code === "ECONNREFUSED");
+}
+
+/** Waits until the name no longer resolves. */
+export function untilUnresolved(caller: Caller, sinceMs: number): Promise<Passage> {
+  return passage(caller, "the name to be gone", sinceMs, ({ code }) => code === "ENOTFOUND");
+}
+
+/** The attempts of a span that hung or were answered by the wrong cluster: there must be none. */
+export function wrongAttempts(caller: Caller, expected: string): string[] {
+  return caller.attempts
+    .filter(
+      (attempt) =>
+        attempt.code === "ETIMEDOUT" ||
+        (attempt.status !== undefined && !isAnswerFrom(expected)(attempt)),
+    )
+    .map(outcomeOf);
+}
+
+/**
+ * Takes a cluster's gateway away for good: its processes are killed and the Deployment is left with no replicas.
+ * @returns when they were killed, in milliseconds since the epoch.
+ */
+export async function killGateway(member: Member): Promise<number> {
+  await scaleGateway(member, 0);
+  return killPods(member, INSTALL_NAMESPACE, `${LABELS.name}=${GATEWAY_NAME}`);
+}
+
+/** Sets the replicas of a cluster's gateway. */
+export async function scaleGateway(member: Member, replicas: number): Promise<void> {
+  const key = { namespace: INSTALL_NAMESPACE, name: GATEWAY_NAME };
+  await member.client.patch<Deployment>(
+    RESOURCES.deployments,
+    key,
+    { spec: { replicas } },
+    { type: "merge" },
+  );
+}
+
+/** Waits until an object is gone. */
+export async function untilGone(member: Member, namespace: string, name: string): Promise<void> {
+  await poll(
+    `Service ${namespace}/${name} to be removed`,
+    async () => (await member.client.find(RESOURCES.services, { namespace, name })) === undefined,
+    { timeoutMs: STATE_TIMEOUT_MS },
+  );
+}

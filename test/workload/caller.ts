@@ -1,0 +1,146 @@
+import { Writable } from "node:stream";
+import { Log, type KubeConfig } from "@kubernetes/client-node";
+import type { KubeObject, Pod } from "../../api/objects.ts";
+import { RESOURCES } from "../../api/resources.ts";
+import type { KubeClient } from "../../kube/client.ts";
+import { poll } from "../bed/poll.ts";
+import { connectedPodSpec } from "./pod-spec.ts";
+
+/** One connection that a caller made, and what came of it. */
+export interface Attempt {
+  /** When it was begun, milliseconds since the epoch. */
+  readonly atMs: number;
+  readonly tookMs: number;
+  /** HTTP status, when there was an answer. */
+  readonly status?: number;
+  readonly body?: string;
+  /** System error code, when there was none: ECONNREFUSED, ECONNRESET, ENOTFOUND, ETIMEDOUT, … */
+  readonly code?: string;
+}
+
+/** Says in a few words what came of an attempt. */
+export function outcomeOf(attempt: Attempt | undefined): string {
+  if (attempt === undefined) return "no attempt yet";
+  return attempt.code ?? `${attempt.status ?? "?"} ${(attempt.body ?? "").trim()}`;
+}
+
+const PROGRAM = `
+const http = require("node:http");
+const { TARGET, PERIOD_MS, TIMEOUT_MS } = process.env;
+const call = () => {
+  const atMs = Date.now();
+  const began = performance.now();
+  let told = false;
+  const tell = (outcome) => {
+    if (told) return;
+    told = true;
+    const tookMs = Math.round((performance.now() - began) * 1000) / 1000;
+    process.stdout.write(JSON.stringify({ atMs, tookMs, ...outcome }) + "\\n");
+  };
+  const request = http.get(TARGET, { agent: false }, (response) => {
+    let body = "";
+    response.setEncoding("utf8");
+    response.on("data", (piece) => { body += piece; });
+    response.on("end", () => tell({ status: response.statusCode, body }));
+    response.on("error", (error) => tell({ code: error.code ?? "ERROR" }));
+  });
+  request.on("error", (error) => tell({ code: error.code ?? "ERROR" }));
+  setTimeout(() => { tell({ code: "ETIMEDOUT" }); request.destroy(); }, Number(TIMEOUT_MS)).unref();
+};
+setInterval(call, Number(PERIOD_MS));
+process.on("SIGTERM", () => process.exit(0));
+`;
+
+export interface CallerOptions {
+  readonly client: KubeClient;
+  readonly kubeConfig: KubeConfig;
+  readonly namespace: string;
+  readonly name: string;
+  readonly image: string;
+  /** URL to call, each time over a new connection with the name resolved anew. */
+  readonly target: string;
+  readonly periodMs?: number;
+  readonly timeoutMs?: number;
+}
+
+const POD_TIMEOUT_MS = 60_000;
+
+/** A pod that calls a URL at a steady rate and tells of every attempt. */
+export class Caller {
+  readonly attempts: Attempt[] = [];
+  readonly #options: CallerOptions;
+  readonly #abort = new AbortController();
+
+  private constructor(options: CallerOptions) {
+    this.#options = options;
+  }
+
+  /** Creates the pod and resolves once its first attempt was heard of. */
+  static async start(options: CallerOptions): Promise<Caller> {
+    const caller = new Caller(options);
+    await options.client.create(RESOURCES.pods, callerPod(options));
+    await poll(
+      `pod ${options.namespace}/${options.name} runs`,
+      async () => {
+        const pod = await options.client.get<Pod>(RESOURCES.pods, options);
+        return pod.status?.phase === "Running" ? true : undefined;
+      },
+      { timeoutMs: POD_TIMEOUT_MS },
+    );
+    await caller.#follow();
+    await poll("the first attempt", () => caller.attempts[0], { timeoutMs: POD_TIMEOUT_MS });
+    return caller;
+  }
+
+  /** The first attempt begun at or after `sinceMs` of which `matches` is true. */
+  async first(
+    awaited: string,
+    matches: (attempt: Attempt) => boolean,
+    { sinceMs, timeoutMs }: { sinceMs: number; timeoutMs: number },
+  ): Promise<Attempt> {
+    const find = () => this.attempts.find((attempt) => attempt.atMs >= sinceMs && matches(attempt));
+    try {
+      return await poll(awaited, find, { timeoutMs, intervalMs: 10 });
+    } catch (error) {
+      throw new Error(`${awaited}: last attempt: ${outcomeOf(this.attempts.at(-1))}`, {
+        cause: error,
+      });
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#abort.abort();
+    await this.#options.client.remove(RESOURCES.pods, this.#options);
+  }
+
+  async #follow(): Promise<void> {
+    const { kubeConfig, namespace, name } = this.#options;
+    let rest = "";
+    const sink = new Writable({
+      write: (piece: Buffer, _encoding, done) => {
+        const lines = (rest + piece.toString("utf8")).split("\n");
+        rest = lines.pop() ?? "";
+        for (const line of lines) this.attempts.push(JSON.parse(line) as Attempt);
+        done();
+      },
+    });
+    // Ending the stream is how following stops; the error it raises says nothing.
+    sink.on("error", () => undefined);
+    const request = await new Log(kubeConfig).log(namespace, name, "caller", sink, {
+      follow: true,
+    });
+    this.#abort.signal.addEventListener("abort", () => request.abort(), { once: true });
+  }
+}
+
+function callerPod(options: CallerOptions): KubeObject {
+  const { namespace, name, image, target, periodMs = 20, timeoutMs = 5000 } = options;
+  const spec = connectedPodSpec({
+    name: "caller",
+    image,
+    program: PROGRAM,
+    env: { TARGET: target, PERIOD_MS: String(periodMs), TIMEOUT_MS: String(timeoutMs) },
+  });
+  const pod = { apiVersion: "v1", kind: "Pod", metadata: { namespace, name }, spec };
+  return pod;
+}
