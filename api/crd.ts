@@ -157,7 +157,8 @@ export function linkDefinition(): CustomResourceDefinition {
 /** The CustomResourceDefinition of Peer. */
 export function peerDefinition(): CustomResourceDefinition {
   return definition(RESOURCES.peers, {
-    description: "A consumer cluster that may call this cluster's gateway; deleting it revokes at once.",
+    description:
+      "A consumer cluster that may call this cluster's gateway; deleting it revokes at once.",
     shortNames: [],
     spec: withRules(toStructural(peerSpecSchema), PEER_RULES),
     rules: [NAME_RULE, identityMatchesRule("spec.identity")],

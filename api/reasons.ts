@@ -33,12 +33,14 @@ export const REASONS = {
   GatewayMissing: "GatewayMissing",
   GatewayAddressPending: "GatewayAddressPending",
   GatewayUnreachable: "GatewayUnreachable",
+  GatewayDraining: "GatewayDraining",
   ProbePending: "ProbePending",
   // Link
   LinkReady: "LinkReady",
   LinkSpecInvalid: "LinkSpecInvalid",
   DuplicateClusterName: "DuplicateClusterName",
   NotReady: "NotReady",
+  LinkDeleting: "LinkDeleting",
   ApiLostTolerated: "ApiLostTolerated",
   ApiLostTooLong: "ApiLostTooLong",
   // Mirrors
@@ -69,9 +71,11 @@ export const REASONS = {
   AuthorityCreated: "AuthorityCreated",
   LeafIssued: "LeafIssued",
   AuthorityInvalid: "AuthorityInvalid",
+  LeafInvalid: "LeafInvalid",
   TokenRenewed: "TokenRenewed",
   TokenRenewalFailed: "TokenRenewalFailed",
   TrustBundleUpdated: "TrustBundleUpdated",
+  TrustBundleNotFollowed: "TrustBundleNotFollowed",
 } as const;
 
 export type Reason = (typeof REASONS)[keyof typeof REASONS];

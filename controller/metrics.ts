@@ -1,4 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { CONDITION_TYPES, type ConditionStatus, type Verdict } from "../api/conditions.ts";
+
+const CONDITION_STATUSES: readonly ConditionStatus[] = ["True", "False", "Unknown"];
 
 /** Metrics of the links, as the controller sees them. */
 export interface LinkMetrics {
@@ -82,19 +85,21 @@ export function declareLinkMetrics(registry: Registry): LinkMetrics {
   };
 }
 
-/** Ends the series of a Link that is gone. */
+/** Ends what is said of a Link that is gone; its counters stay. */
 export function forgetLink(metrics: LinkMetrics, link: string): void {
-  for (const metric of [
-    metrics.linkCondition,
-    metrics.conditionTransitions,
-    metrics.apiLastHeard,
-    metrics.probes,
-    metrics.probeSeconds,
-    metrics.gatewayAddressUp,
-    metrics.statusWrites,
-    metrics.tokenRenewals,
-    metrics.tokenExpiry,
-  ]) {
-    forgetSeries(metric, link);
+  for (const condition of CONDITION_TYPES) {
+    for (const status of CONDITION_STATUSES) {
+      metrics.linkCondition.remove({ link, condition, status });
+    }
+  }
+  metrics.apiLastHeard.remove({ link });
+  metrics.tokenExpiry.remove({ link });
+}
+
+/** Shows the status of a condition. */
+export function showCondition(metrics: LinkMetrics, link: string, verdict: Verdict): void {
+  for (const status of CONDITION_STATUSES) {
+    const value = verdict.status === status ? 1 : 0;
+    metrics.linkCondition.set({ link, condition: verdict.type, status }, value);
   }
 }

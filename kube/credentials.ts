@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import type { RequestOptions } from "node:https";
 import type { KubeConfig } from "@kubernetes/client-node";
 import type { Clock } from "../api/clock.ts";
@@ -63,6 +64,11 @@ async function read(config: KubeConfig): Promise<Credentials> {
     // A token file may end in a line break, which no header may hold.
     if (typeof value === "string") headers[name.toLowerCase()] = value.trim();
   }
+  const tokenFile = tokenFileOf(config);
+  if (tokenFile !== undefined) {
+    // client-node keeps the token for a minute, even one that was rejected.
+    headers["authorization"] = `Bearer ${(await readFile(tokenFile, "utf8")).trim()}`;
+  }
   const tls: TlsMaterial = {};
   const { ca, cert, key, servername, rejectUnauthorized } = options;
   if (isPem(ca)) tls.ca = ca.toString();
@@ -71,6 +77,18 @@ async function read(config: KubeConfig): Promise<Credentials> {
   if (servername !== undefined) tls.servername = servername;
   if (rejectUnauthorized !== undefined) tls.rejectUnauthorized = rejectUnauthorized;
   return { tls, headers };
+}
+
+/** Where `loadFromCluster` leaves the path of a token file. */
+function tokenFileOf(config: KubeConfig): string | undefined {
+  const provider: unknown = config.getCurrentUser()?.authProvider;
+  if (typeof provider !== "object" || provider === null || !("config" in provider))
+    return undefined;
+  const { config: settings } = provider;
+  if (typeof settings !== "object" || settings === null || !("tokenFile" in settings)) {
+    return undefined;
+  }
+  return typeof settings.tokenFile === "string" ? settings.tokenFile : undefined;
 }
 
 function isPem(value: unknown): value is string | Buffer {

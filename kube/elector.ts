@@ -101,8 +101,11 @@ export class LeaderElector implements Startable {
   async #run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       if ((await this.#tryTake(signal)) === "held") await this.#lead(signal);
-      else await this.#pause(this.#retryPeriodMs * (1 + this.#random() / 5), signal);
+      // Also after leading: work that fails at once must not become a tight loop.
+      await this.#pause(this.#retryPeriodMs * (1 + this.#random() / 5), signal);
     }
+    // A lease that was taken just as we were stopped.
+    await this.#release();
   }
 
   async #lead(signal: AbortSignal): Promise<void> {
@@ -112,15 +115,15 @@ export class LeaderElector implements Startable {
     const work = new AbortController();
     const end = (): void => work.abort(signal.reason);
     signal.addEventListener("abort", end, { once: true });
-    if (signal.aborted) end();
+    work.signal.addEventListener("abort", () => (this.#term = undefined), { once: true });
     const ended = this.#settle(onStartedLeading, work);
     const guarded = this.#endWithTerm(work);
     while (!work.signal.aborted) {
       await this.#pause(this.#retryPeriodMs, work.signal);
       if (work.signal.aborted) break;
-      if ((await this.#tryTake(work.signal)) === "taken") {
-        work.abort(new Error(`the lease ${name} was taken by another replica`));
-      }
+      // A term that has passed is over, even if nobody else has used the gap.
+      if (this.isLeader() && (await this.#tryTake(work.signal)) !== "taken") continue;
+      work.abort(new Error(`the lease ${name} ran out or was taken by another replica`));
     }
     metrics?.leader.set({ lease: name }, 0);
     await Promise.all([ended, guarded]);
@@ -169,7 +172,7 @@ export class LeaderElector implements Startable {
 
   /** Takes or renews the Lease: held, taken by another, or not known because the server did not say. */
   async #tryTake(signal: AbortSignal): Promise<"held" | "taken" | "unknown"> {
-    const { identity, logger, name } = this.#options;
+    const { logger, name } = this.#options;
     const limit = withTimeout(signal, this.#renewDeadlineMs / 2);
     const sentAt: Term = {
       endsAtMs: this.#clock.nowMs() + this.#renewDeadlineMs,
@@ -177,8 +180,10 @@ export class LeaderElector implements Startable {
     };
     try {
       const observed = await this.#observe(limit.signal);
-      if (!mayTake(observed, identity, this.#leaseDurationMs, this.#monotonicMs())) return "taken";
+      if (!this.#isOurs(observed)) return "taken";
       this.#remember(await this.#write(observed.lease, limit.signal));
+      if (signal.aborted) return "unknown";
+      if (this.#term !== undefined && !this.isLeader()) return "taken";
       this.#term = sentAt;
       return "held";
     } catch (error) {
@@ -190,6 +195,14 @@ export class LeaderElector implements Startable {
     } finally {
       limit.dispose();
     }
+  }
+
+  /** A leader may only renew what it holds; a contender may take what is free. */
+  #isOurs(observed: ObservedLease): boolean {
+    const { identity } = this.#options;
+    return this.#term === undefined
+      ? mayTake(observed, identity, this.#leaseDurationMs, this.#monotonicMs())
+      : observed.lease.spec?.holderIdentity === identity;
   }
 
   async #observe(signal: AbortSignal): Promise<ObservedLease> {
@@ -221,7 +234,6 @@ export class LeaderElector implements Startable {
   /** Best effort: a lease that stays is taken when it has run out. */
   async #release(): Promise<void> {
     const { client, identity, logger, name } = this.#options;
-    this.#term = undefined;
     const lease = this.#observed?.lease;
     if (lease === undefined || lease.spec?.holderIdentity !== identity) return;
     const limit = withTimeout(undefined, this.#retryPeriodMs);

@@ -93,7 +93,10 @@ export interface KubeClient {
   list<T extends KubeObject>(resource: Resource, options?: ListOptions): Promise<ListPage<T>>;
   /** POST; an object of that name is a thrown 409 AlreadyExists. */
   create<T extends KubeObject>(resource: Resource, object: T, options?: CallOptions): Promise<T>;
-  /** Server-side apply; `metadata.uid` in the object is a precondition. */
+  /**
+   * Server-side apply. `metadata.uid` in the object is a precondition: another
+   * uid is a thrown 422 Invalid, no object at all a thrown 409 Conflict.
+   */
   apply<T extends KubeObject>(resource: Resource, object: T, options: ApplyOptions): Promise<T>;
   patch<T extends KubeObject>(
     resource: Resource,

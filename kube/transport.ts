@@ -1,9 +1,10 @@
 import type { KubeConfig } from "@kubernetes/client-node";
-import { Agent, type Dispatcher, ProxyAgent } from "undici";
+import { Agent, Client, type Dispatcher, ProxyAgent } from "undici";
 import type { Clock } from "../api/clock.ts";
 import { errorMessage } from "../api/errors.ts";
 import type { Resource } from "../api/resources.ts";
 import { KubeConnectionError, toConnectionError } from "./api-error.ts";
+import { SharedConnections } from "./connections.ts";
 import { CredentialSource, type Credentials, type TlsMaterial } from "./credentials.ts";
 import type { KubeMetrics } from "./metrics.ts";
 import { apiErrorOf, parseJson, readText } from "./response.ts";
@@ -34,7 +35,7 @@ export interface TransportRequest {
 
 interface Pools {
   tls: string;
-  requests: Dispatcher;
+  requests: SharedConnections;
   watches: Dispatcher;
 }
 
@@ -77,16 +78,11 @@ export class Transport {
     const startedMs = clock.nowMs();
     const limit = withTimeout(request.signal, request.timeoutMs ?? this.#options.requestTimeoutMs);
     try {
-      const response = await this.#dispatch(request, limit.signal, "requests");
-      const { signal } = limit;
-      const text = await readText(response.body, this.maxResponseBytes, this.server, signal);
-      if (request.accept === "text/plain") return text;
-      return parseJson(
-        text,
-        response.headers["content-type"],
-        this.#describe(request),
-        this.server,
-      );
+      const { headers, pools } = await this.#ready(limit.signal);
+      return await pools.requests.run(async (dispatcher) => {
+        const response = await this.#dispatch(dispatcher, request, headers, limit.signal);
+        return await this.#read(response, request, limit.signal);
+      });
     } catch (error) {
       throw this.#asThrown(error, request, limit.timedOut());
     } finally {
@@ -101,8 +97,11 @@ export class Transport {
     request: TransportRequest & { signal: AbortSignal; onBytes?: () => void },
   ): Promise<AsyncIterable<Buffer>> {
     try {
-      const { body, headers } = await this.#dispatch(request, request.signal, "watches");
-      const contentType = String(headers["content-type"] ?? "");
+      const ready = await this.#ready(request.signal);
+      const { watches } = ready.pools;
+      const response = await this.#dispatch(watches, request, ready.headers, request.signal);
+      const { body } = response;
+      const contentType = String(response.headers["content-type"] ?? "");
       if (!contentType.includes("json")) {
         body.on("error", () => {}).destroy();
         throw this.invalidResponse(
@@ -142,20 +141,24 @@ export class Transport {
     }
   }
 
-  async #dispatch(
-    request: TransportRequest,
-    signal: AbortSignal,
-    kind: "requests" | "watches",
-  ): Promise<Dispatcher.ResponseData> {
+  async #ready(signal: AbortSignal): Promise<{ headers: Credentials["headers"]; pools: Pools }> {
     signal.throwIfAborted();
-    const credentials = await this.#readCredentials();
-    const pools = this.#poolsFor(credentials.tls);
-    const response = await pools[kind].request({
+    const { headers, tls } = await this.#readCredentials();
+    return { headers, pools: this.#poolsFor(tls) };
+  }
+
+  async #dispatch(
+    dispatcher: Dispatcher,
+    request: TransportRequest,
+    credentials: Credentials["headers"],
+    signal: AbortSignal,
+  ): Promise<Dispatcher.ResponseData> {
+    const response = await dispatcher.request({
       origin: this.#origin,
       method: request.method,
       path: `${this.#basePath}${request.path}${queryString(request.query)}`,
       headers: {
-        ...credentials.headers,
+        ...credentials,
         accept: request.accept ?? "application/json",
         "user-agent": this.#options.userAgent,
         ...(request.body !== undefined && {
@@ -170,6 +173,17 @@ export class Transport {
     if (response.statusCode === 401) this.#credentials.forget();
     const text = await readText(response.body, MAX_ERROR_BYTES, this.server, signal);
     throw apiErrorOf(response, text, this.#describe(request), this.#options.clock.nowMs());
+  }
+
+  async #read(
+    response: Dispatcher.ResponseData,
+    request: TransportRequest,
+    signal: AbortSignal,
+  ): Promise<unknown> {
+    const text = await readText(response.body, this.maxResponseBytes, this.server, signal);
+    if (request.accept === "text/plain") return text;
+    const contentType = response.headers["content-type"];
+    return parseJson(text, contentType, this.#describe(request), this.server);
   }
 
   async #readCredentials(): Promise<Credentials> {
@@ -197,17 +211,6 @@ export class Transport {
     const fingerprint = JSON.stringify(tls);
     if (this.#pools?.tls === fingerprint) return this.#pools;
     const old = this.#pools;
-    this.#pools = {
-      tls: fingerprint,
-      requests: this.#createDispatcher(tls, { connections: this.#options.connections }),
-      watches: this.#createDispatcher(tls, { bodyTimeout: 0 }),
-    };
-    void old?.requests.close();
-    void old?.watches.destroy();
-    return this.#pools;
-  }
-
-  #createDispatcher(tls: TlsMaterial, own: Agent.Options): Dispatcher {
     const connect = {
       ...tls,
       timeout: CONNECT_TIMEOUT_MS,
@@ -220,11 +223,24 @@ export class Transport {
       keepAliveTimeout: KEEP_ALIVE_MS,
       keepAliveMaxTimeout: KEEP_ALIVE_MS,
       headersTimeout: this.#options.requestTimeoutMs,
-      ...own,
     };
-    return this.#proxyUrl === undefined
-      ? new Agent({ ...settings, connect })
-      : new ProxyAgent({ ...settings, uri: this.#proxyUrl, requestTls: connect });
+    const uri = this.#proxyUrl;
+    const single = (): Dispatcher =>
+      uri === undefined
+        ? new Client(this.#origin, { ...settings, connect })
+        : new ProxyAgent({ ...settings, uri, requestTls: connect, connections: 1 });
+    const forWatches = { ...settings, bodyTimeout: 0 };
+    this.#pools = {
+      tls: fingerprint,
+      requests: new SharedConnections(single, this.#options.connections),
+      watches:
+        uri === undefined
+          ? new Agent({ ...forWatches, connect })
+          : new ProxyAgent({ ...forWatches, uri, requestTls: connect }),
+    };
+    void old?.requests.close();
+    void old?.watches.destroy();
+    return this.#pools;
   }
 
   #describe({ method, path }: TransportRequest): string {

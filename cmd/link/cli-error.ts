@@ -48,7 +48,8 @@ export function toCliError(error: unknown, signal?: AbortSignal): CliError {
 }
 
 const CONNECTION_FIXES: Readonly<Record<KubeConnectionError["failure"], string>> = {
-  network: "check that the API server runs and that this machine reaches it, or choose another --context",
+  network:
+    "check that the API server runs and that this machine reaches it, or choose another --context",
   timeout: "check that this machine reaches the API server, or choose another --context",
   tls: "check the certificate authority of the cluster in the kubeconfig",
   protocol: "check that the server URL in the kubeconfig is that of a Kubernetes API server",

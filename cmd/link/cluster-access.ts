@@ -34,9 +34,12 @@ export function openCluster(flags: KubeconfigFlags): ClusterAccess {
   const config = load(flags);
   const cluster = config.getCurrentCluster();
   if (cluster === null) {
-    throw new CliError(`context ${config.getCurrentContext()} names a cluster the kubeconfig lacks`, {
-      fix: "correct it, or choose another --context",
-    });
+    throw new CliError(
+      `context ${config.getCurrentContext()} names a cluster the kubeconfig lacks`,
+      {
+        fix: "correct it, or choose another --context",
+      },
+    );
   }
   return {
     contextName: config.getCurrentContext(),

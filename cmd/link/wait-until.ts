@@ -35,7 +35,7 @@ export async function waitUntil<T>(
     if (sighting.missing !== last) onMissing?.(sighting.missing);
     last = sighting.missing;
     if (clock.nowMs() >= deadlineMs) {
-      throw new CliError(`not within ${timeoutMs / 1000} s: ${awaited}: ${last}`, {
+      throw new CliError(`${awaited} not ready within ${Math.round(timeoutMs / 1000)} s: ${last}`, {
         exitCode: EXIT_CODES.notReady,
         fix,
       });

@@ -1,5 +1,4 @@
 import { type ClientHttp2Session, connect as connectHttp2, constants } from "node:http2";
-import { isIP } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { peerServerName } from "../../api/names.ts";
 import type { CertificateAndKey } from "../../pki/authority.ts";
@@ -108,7 +107,7 @@ async function dial(
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const tls = clientTlsOptions({ ...gateway, serverName: peerServerName(gateway.ownCluster) });
-  const socket = connectTls({ ...tls, host, port, autoSelectFamily: isIP(host) === 0 });
+  const socket = connectTls({ ...tls, host, port });
   const abort = (): void => reject(signal.reason);
   socket.once("connect", () => {
     progress.stage = "handshake";

@@ -47,6 +47,7 @@ export class RemoteSession implements Startable {
   readonly #services: Reflector<Service>;
   readonly #slices: Reflector<SliceSummary>;
   readonly #endpoints = new EndpointIndex();
+  readonly #view: RemoteView;
   readonly #watchFailures = new Map<object, TimedFailure>();
   readonly #startedAtMs: number;
   readonly #stopping = new AbortController();
@@ -81,6 +82,10 @@ export class RemoteSession implements Startable {
       idleDeadlineMs: IDLE_DEADLINE_MS,
       transform: summariseSlice,
     });
+    this.#view = {
+      services: this.#services.store,
+      hasReadyEndpoint: (key) => this.#endpoints.hasReady(key),
+    };
     this.#services.onEvent(({ key }) => {
       options.onServiceChanged(key);
       if (key === GATEWAY_SERVICE_KEY) options.onChanged();
@@ -99,11 +104,7 @@ export class RemoteSession implements Startable {
 
   /** The provider as the mirrors see it; undefined until it was listed once. */
   get view(): RemoteView | undefined {
-    if (!this.synced) return undefined;
-    return {
-      services: this.#services.store,
-      hasReadyEndpoint: (key) => this.#endpoints.hasReady(key),
-    };
+    return this.synced ? this.#view : undefined;
   }
 
   get gatewayService(): GatewayServiceView {

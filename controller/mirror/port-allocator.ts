@@ -7,6 +7,8 @@ const PORT_COUNT = EGRESS_PORT_MAX - EGRESS_PORT_MIN + 1;
 type Ports = ReadonlyMap<string, number>;
 
 interface Entry {
+  /** What the mirror is for: the link and the source. */
+  readonly owner: string;
   readonly ports: Ports;
   /** Of two mirrors with one port the older keeps it. */
   readonly createdAt: string;
@@ -31,19 +33,20 @@ export class PortAllocator {
   }
 
   /** The cache shows this mirror now. */
-  store(mirrorKey: string, mirror: Service): void {
+  store(mirrorKey: string, owner: string, mirror: Service): void {
     const ports = storedPorts(mirror);
     this.#put(this.#stored, mirrorKey, {
+      owner,
       ports,
       createdAt: mirror.metadata.creationTimestamp ?? "",
     });
     const reserved = this.#reserved.get(mirrorKey);
     if (reserved !== undefined && [...reserved.ports].every(([id, port]) => ports.get(id) === port)) {
-      this.release(mirrorKey);
+      this.#drop(this.#reserved, mirrorKey);
     }
   }
 
-  /** The cache lost this mirror: its ports stay reserved until {@link release}. */
+  /** The cache lost this mirror: its ports stay reserved until {@link release} of its owner. */
   unstore(mirrorKey: string): void {
     const entry = this.#stored.get(mirrorKey);
     if (entry === undefined) return;
@@ -77,7 +80,12 @@ export class PortAllocator {
   }
 
   /** Keeps others from these ports until the cache shows them with `mirrorKey`. */
-  reserve(mirrorKey: string, ports: readonly ServicePort[], egressPorts: readonly number[]): void {
+  reserve(
+    mirrorKey: string,
+    owner: string,
+    ports: readonly ServicePort[],
+    egressPorts: readonly number[],
+  ): void {
     const wanted = new Map<string, number>();
     for (const [index, port] of ports.entries()) {
       const egressPort = egressPorts[index];
@@ -85,15 +93,19 @@ export class PortAllocator {
     }
     const stored = this.#stored.get(mirrorKey)?.ports;
     if (stored !== undefined && [...wanted].every(([id, port]) => stored.get(id) === port)) {
-      this.release(mirrorKey);
+      this.#drop(this.#reserved, mirrorKey);
       return;
     }
-    this.#put(this.#reserved, mirrorKey, { ports: wanted, createdAt: NOT_CREATED });
+    this.#put(this.#reserved, mirrorKey, { owner, ports: wanted, createdAt: NOT_CREATED });
   }
 
-  /** Ends the reservation of `mirrorKey`; what the cache shows stays taken. */
-  release(mirrorKey: string): void {
-    this.#drop(this.#reserved, mirrorKey);
+  /** Ends the reservations of `owner`, but for `mirrorKey`'s; what the cache shows stays taken. */
+  release(owner: string, exceptMirrorKey?: string): void {
+    for (const [mirrorKey, entry] of this.#reserved) {
+      if (entry.owner === owner && mirrorKey !== exceptMirrorKey) {
+        this.#drop(this.#reserved, mirrorKey);
+      }
+    }
   }
 
   #kept(mirrorKey: string, id: string): number | undefined {

@@ -63,6 +63,7 @@ async function serveConnect(
   stream.off("close", abandon);
   if (stream.destroyed) {
     socket?.destroy();
+    metrics.streams.inc({ role: "ingress", link: consumer, result: "reset", reason: "Abandoned" });
     return;
   }
   if (socket === undefined) {

@@ -11,12 +11,21 @@ export interface TunnelEnd {
   bytesFromStream: number;
 }
 
+/** Given to a stream to reset it; node:http2 sends INTERNAL_ERROR for it. */
+class TunnelResetError extends Error {
+  override readonly name = "TunnelResetError";
+}
+
 /**
  * Joins a TCP connection and an HTTP/2 stream until both are closed: what ends
  * on one side ends in that direction on the other (half-close), and a reset on
- * one side is a reset on the other (RFC 9113 section 8.5: CONNECT_ERROR for a
- * TCP error). Neither side is read faster than the other takes it. The socket
- * must have been made with `allowHalfOpen`.
+ * one side is a reset on the other (RFC 9113 section 8.5). Neither side is
+ * read faster than the other takes it. The socket must have been made with
+ * `allowHalfOpen`.
+ *
+ * A stream is reset by destroying it with an error: its `close(code)` would
+ * send END_STREAM before RST_STREAM, and a connection that was cut off would
+ * look like one that ended in order.
  */
 export function joinTunnel(
   socket: Socket,
@@ -38,7 +47,7 @@ export function joinTunnel(
   // What closed before we looked may have no `close` left to emit.
   if (socket.destroyed || stream.destroyed) {
     reason = socket.destroyed ? "ConnectionReset" : "StreamReset";
-    stream.close(constants.NGHTTP2_CANCEL);
+    stream.destroy(new TunnelResetError(reason));
     socket.resetAndDestroy();
     report();
     return;
@@ -53,22 +62,28 @@ export function joinTunnel(
     const inOrder = !hadError && socket.readableEnded && socket.writableFinished;
     if (!inOrder && !stream.destroyed) {
       reason ||= "ConnectionReset";
-      stream.close(hadError ? constants.NGHTTP2_CONNECT_ERROR : constants.NGHTTP2_CANCEL);
+      stream.destroy(new TunnelResetError(reason));
     }
     closed();
   });
   stream.once("close", () => {
-    const code = stream.rstCode ?? constants.NGHTTP2_NO_ERROR;
-    const inOrder =
-      code === constants.NGHTTP2_NO_ERROR && stream.readableEnded && stream.writableFinished;
+    const inOrder = !wasReset(stream) && stream.readableEnded && stream.writableFinished;
     if (!inOrder && !socket.destroyed) {
       reason ||= "StreamReset";
       socket.resetAndDestroy();
     }
     closed();
   });
+  // A stream whose session died emits `end` too, and that is not the end of the data.
+  stream.once("end", () => {
+    if (!wasReset(stream)) socket.end();
+  });
   socket.pipe(stream);
-  stream.pipe(socket);
+  stream.pipe(socket, { end: false });
+}
+
+function wasReset({ rstCode = constants.NGHTTP2_NO_ERROR }: Http2Stream): boolean {
+  return rstCode !== constants.NGHTTP2_NO_ERROR;
 }
 
 function ignore(): void {

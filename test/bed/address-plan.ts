@@ -2,7 +2,9 @@
 export const slotCount = 8;
 
 const maxClusters = 16;
-const maxNodesPerCluster = 15;
+// The addresses of a /28, less the first and the last.
+const addressesPerCluster = 16;
+const maxNodesPerCluster = 14;
 
 /** The addresses of one bed. Slot and cluster and node numbers count from 0. */
 export interface AddressPlan {
@@ -14,12 +16,11 @@ export interface AddressPlan {
   readonly root: string;
   apiServer(cluster: number): string;
   node(cluster: number, node: number): string;
-  /** Addresses handed out to Services of type LoadBalancer, in order. */
-  loadBalancer(index: number): string;
+  /** The subnet of a cluster's nodes. */
+  nodeSubnet(cluster: number): string;
+  /** The first three bytes of the addresses handed out to Services of type LoadBalancer. */
+  readonly loadBalancerPrefix: string;
 }
-
-/** How many addresses there are for Services of type LoadBalancer. */
-export const loadBalancerCount = 250;
 
 /** The addresses of the bed in a slot. */
 export function addressPlan(slot: number): AddressPlan {
@@ -29,8 +30,9 @@ export function addressPlan(slot: number): AddressPlan {
     bridge: `${prefix}.0.1`,
     root: `${prefix}.255.1`,
     apiServer: (cluster) => `${prefix}.0.${10 + cluster}`,
-    node: (cluster, node) => `${prefix}.1.${cluster * maxClusters + node + 1}`,
-    loadBalancer: (index) => `${prefix}.2.${index + 1}`,
+    node: (cluster, node) => `${prefix}.1.${cluster * addressesPerCluster + node + 1}`,
+    nodeSubnet: (cluster) => `${prefix}.1.${cluster * addressesPerCluster}/28`,
+    loadBalancerPrefix: `${prefix}.2`,
   };
 }
 

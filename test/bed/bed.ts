@@ -104,6 +104,8 @@ export interface Bed {
   /** Kubeconfig with a context per cluster. */
   readonly kubeconfigPath: string;
   readonly logsFolder: string;
+  /** The first three bytes of the addresses that Services of type LoadBalancer get. */
+  readonly loadBalancerPrefix: string;
   /** The cluster of that name. @throws Error if the bed has none. */
   cluster(name: string): Cluster;
   /** Removes everything the bed made; safe to call twice. Resolves to the folder of the logs that were kept, if any. */

@@ -1,8 +1,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import pc from "picocolors";
 import type { Bed, ClusterSpec } from "./bed.ts";
-import { attachBed } from "./local-bed.ts";
-import { provider, type ProviderName, providerNames, runningBeds } from "./provider.ts";
+import { attachBed, provider, type ProviderName, providerNames, runningBeds } from "./provider.ts";
 
 interface UpOptions {
   readonly clusters: string;
@@ -64,12 +63,18 @@ async function up(options: UpOptions): Promise<void> {
 }
 
 async function down(id: string | undefined): Promise<void> {
-  const ids = id ? [id] : runningBeds();
-  if (ids.length === 0) console.log("no bed is up");
-  for (const each of ids) {
-    await attachBed(each).down();
-    console.log(`${each} is down`);
+  const running = runningBeds();
+  // Somebody else on this machine may be using the others.
+  if (!id && running.length > 1) {
+    throw new Error(`several beds are up, name the one to take down: ${running.join(", ")}`);
   }
+  const only = id ?? running[0];
+  if (!only) {
+    console.log("no bed is up");
+    return;
+  }
+  await attachBed(only).down();
+  console.log(`${only} is down`);
 }
 
 function status(): void {
@@ -90,7 +95,7 @@ program
   .action(up);
 program
   .command("down [id]")
-  .description("take down the bed of that id, by default every bed that was left running")
+  .description("take down the bed of that id, by default the only one that is up")
   .action(down);
 program.command("status").description("list the running beds").action(status);
 

@@ -1,14 +1,10 @@
 import { readFileSync } from "node:fs";
 import { parse, stringify } from "yaml";
-import { type Api, openApi } from "./api.ts";
+import { type Api, type ApiAccess, openApi } from "./api.ts";
 
 /** One context of a kubeconfig; cluster, user and context share the name. */
-export interface KubeconfigEntry {
+export interface KubeconfigEntry extends ApiAccess {
   readonly name: string;
-  readonly server: string;
-  readonly caPem: string;
-  readonly certPem: string;
-  readonly keyPem: string;
 }
 
 interface KubeconfigFile {
@@ -38,20 +34,25 @@ export function kubeconfigText(entries: readonly KubeconfigEntry[]): string {
 }
 
 /**
- * Opens a client for the current context of one of the bed's own kubeconfigs.
+ * Reads the first cluster and user of a kubeconfig as the bed or kind writes it, with everything embedded.
  * @throws Error if the file cannot be read or holds no client certificate.
  */
-export function openKubeconfig(path: string): Api {
+export function readKubeconfig(path: string): ApiAccess {
   const config: KubeconfigFile = parse(readFileSync(path, "utf8"));
   const cluster = config.clusters[0]?.cluster;
   const user = config.users[0]?.user;
   if (!cluster?.["server"] || !user?.["client-certificate-data"]) {
     throw new Error(`${path} is no kubeconfig with a client certificate`);
   }
-  return openApi({
+  return {
     server: cluster["server"],
     caPem: text(cluster["certificate-authority-data"]),
     certPem: text(user["client-certificate-data"]),
     keyPem: text(user["client-key-data"]),
-  });
+  };
+}
+
+/** Opens a client for a kubeconfig. @throws Error like {@link readKubeconfig}. */
+export function openKubeconfig(path: string): Api {
+  return openApi(readKubeconfig(path));
 }

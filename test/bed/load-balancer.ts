@@ -1,4 +1,4 @@
-import { type AddressPlan, loadBalancerCount } from "./address-plan.ts";
+const addressCount = 250;
 
 /** What is read of a Service. */
 export interface ServiceObject {
@@ -19,8 +19,9 @@ export class AddressPool {
   readonly #addresses: readonly string[];
   #next = 0;
 
-  constructor(plan: AddressPlan) {
-    this.#addresses = Array.from({ length: loadBalancerCount }, (_, index) => plan.loadBalancer(index));
+  /** @param prefix The first three bytes of every address. */
+  constructor(prefix: string) {
+    this.#addresses = Array.from({ length: addressCount }, (_, index) => `${prefix}.${index + 1}`);
   }
 
   /**
@@ -50,10 +51,10 @@ export class AddressPool {
 
   /** Takes turns, so that an address freed a moment ago, which others may still remember, is not used again at once. */
   #free(): string {
-    for (let tried = 0; tried < loadBalancerCount; tried++) {
-      const address = this.#addresses[this.#next++ % loadBalancerCount];
+    for (let tried = 0; tried < addressCount; tried++) {
+      const address = this.#addresses[this.#next++ % addressCount];
       if (address && !this.#owners.has(address)) return address;
     }
-    throw new Error(`all ${loadBalancerCount} load balancer addresses of the bed are in use`);
+    throw new Error(`all ${addressCount} load balancer addresses of the bed are in use`);
   }
 }

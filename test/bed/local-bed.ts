@@ -7,14 +7,11 @@ import { run } from "./command.ts";
 import { adminKubeconfigPath, auditLogPath, type ClusterPlan, planCluster } from "./control-plane.ts";
 import { nodeName, nodeNetns } from "./node-plan.ts";
 import { execInPod } from "./pod-exec.ts";
-import { poll } from "./poll.ts";
 import { processControl } from "./processes.ts";
-import { openKubeconfig } from "./kubeconfig.ts";
-import { slotFolder } from "./slot.ts";
+import { isStale, readOwner, slotFolder, usedSlots } from "./slot.ts";
 import { type BedState, readState } from "./state.ts";
 import { sweepSlot } from "./sweep.ts";
-
-const apiTimeoutMs = 60_000;
+import { waitForApi } from "./wait-for-api.ts";
 
 function nodeOf(plan: ClusterPlan, index: number): BedNode {
   const netns = nodeNetns(plan, index);
@@ -43,14 +40,7 @@ function clusterOf(plan: ClusterPlan, bedFolder: string): Cluster {
     execInPod: (target, args, options) => execInPod(kubeconfigPath, target, args, options),
     process: (component, node) =>
       processControl(bedFolder, [plan.spec.name, ...(node ? [node] : []), component].join("/")),
-    async waitForApi(timeoutMs = apiTimeoutMs) {
-      const api = openKubeconfig(kubeconfigPath);
-      try {
-        await poll(`${plan.server} is ready`, () => api.request("GET", "/readyz"), { timeoutMs });
-      } finally {
-        await api.close();
-      }
-    },
+    waitForApi: (timeoutMs) => waitForApi(kubeconfigPath, timeoutMs),
   };
 }
 
@@ -60,6 +50,11 @@ export function planClusters(state: BedState): ClusterPlan[] {
   return state.clusters.map((spec, index) =>
     planCluster(spec, index, state.slot, addresses, slotFolder(state.slot), state.logsFolder),
   );
+}
+
+/** The id of the bed in a slot. */
+export function localId(slot: number): string {
+  return `local-${slot}`;
 }
 
 /** Path of the kubeconfig with a context for each cluster of a bed. */
@@ -83,10 +78,11 @@ export function localBed(state: BedState): Bed {
   let isDown = false;
   return {
     provider: "local",
-    id: `local-${state.slot}`,
+    id: localId(state.slot),
     clusters,
     kubeconfigPath: mergedKubeconfigPath(state.slot),
     logsFolder: state.logsFolder,
+    loadBalancerPrefix: addressPlan(state.slot).loadBalancerPrefix,
     cluster(name) {
       const cluster = clusters.get(name);
       if (!cluster) throw new Error(`the bed has no cluster ${name}, only ${[...clusters.keys()].join(", ")}`);
@@ -102,11 +98,18 @@ export function localBed(state: BedState): Bed {
   };
 }
 
+/** Ids of the local beds that were left running; beds that a running process still owns are its own business. */
+export function runningLocalBeds(): string[] {
+  return usedSlots()
+    .filter((slot) => readState(slot) && readOwner(slot)?.detached && !isStale(slot))
+    .map(localId);
+}
+
 /**
- * The handle on a local bed that another process brought up.
+ * The handle on a local bed that any process brought up.
  * @throws Error if there is no such bed.
  */
-export function attachBed(id: string): Bed {
+export function attachLocalBed(id: string): Bed {
   const state = readState(Number(id.replace(/^local-/, "")));
   if (!state) throw new Error(`no bed ${id} is up`);
   return localBed(state);

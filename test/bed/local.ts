@@ -5,6 +5,7 @@ import { pauseImage } from "../setup/pause-image.ts";
 import { addressPlan, checkSizes } from "./address-plan.ts";
 import { type Api, openApi } from "./api.ts";
 import type { Bed, BedOptions, Provider } from "./bed.ts";
+import { startCloud } from "./cloud-process.ts";
 import { waitForPodAdmission, writeDnsRole, writeKubernetesEndpoints } from "./cluster-objects.ts";
 import {
   apiServerProcess,
@@ -16,7 +17,7 @@ import {
 } from "./control-plane.ts";
 import { guardExit } from "./exit-guard.ts";
 import { kubeconfigText } from "./kubeconfig.ts";
-import { keepLogs, localBed, mergedKubeconfigPath, planClusters } from "./local-bed.ts";
+import { keepLogs, localBed, localId, mergedKubeconfigPath, planClusters } from "./local-bed.ts";
 import { createFabric } from "./network.ts";
 import { dnsUser, prepareNode, startKubernetes, startRuntime, waitForNode } from "./node.ts";
 import { type NodePlan, planNode } from "./node-plan.ts";
@@ -129,8 +130,7 @@ async function start(context: Context): Promise<void> {
   await allOrFirstError(credentials.map((each) => startCluster(each.plan, each.credentials, etcd, context)));
   writeState(state);
   if (!plans.some(({ spec }) => spec.nodes > 0)) return;
-  const argv = [process.execPath, join(import.meta.dirname, "cloud.ts"), String(state.slot)];
-  startProcess(folder, { label: "cloud", argv, logPath: join(state.logsFolder, "cloud.log") });
+  startCloud(folder, localId(state.slot), state.logsFolder);
 }
 
 /** Brings up clusters of real Kubernetes processes on this machine, in network namespaces of their own. */

@@ -16,6 +16,27 @@ async function sysctl(netns: string, settings: readonly string[]): Promise<void>
 }
 
 /**
+ * Rules of the fabric's bridge: nodes of different clusters reach each other only at load balancer addresses. The API
+ * servers are on the bridge itself, which this does not concern, and the root namespace may go everywhere.
+ */
+function fabricRules(plan: AddressPlan, clusters: number): string {
+  const accept = Array.from({ length: clusters }, (_, cluster) => plan.nodeSubnet(cluster)).map(
+    (subnet) => `ip saddr ${subnet} ip daddr ${subnet} accept`,
+  );
+  for (const range of [`${plan.loadBalancerPrefix}.0/24`, plan.root]) {
+    accept.push(`ip saddr ${range} accept`, `ip daddr ${range} accept`);
+  }
+  return `table bridge isthmus {
+  chain forward {
+    type filter hook forward priority 0; policy drop;
+    ether type arp accept
+    ${accept.join("\n    ")}
+  }
+}
+`;
+}
+
+/**
  * Makes the fabric: a bridge in a namespace of its own, joined to the root namespace by a cable, with the addresses of
  * the API servers. It forwards nothing between subnets: pod and Service ranges lead nowhere.
  */
@@ -39,6 +60,7 @@ export async function createFabric(slot: number, plan: AddressPlan, clusters: nu
   );
   await Promise.all([
     sysctl(netns, ["net.ipv4.ip_forward=0"]),
+    runOk(["nsenter", `--net=/run/netns/${netns}`, "nft", "--file", "-"], { input: fabricRules(plan, clusters) }),
     ip([`addr add ${plan.root}/${prefix} dev ${root}`, `link set ${root} up`]),
   ]);
 }

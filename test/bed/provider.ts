@@ -1,5 +1,6 @@
-import type { Provider } from "./bed.ts";
-import { kindProvider } from "./kind.ts";
+import type { Bed, Provider } from "./bed.ts";
+import { attachKindBed, kindProvider, runningKindBeds } from "./kind.ts";
+import { attachLocalBed, runningLocalBeds } from "./local-bed.ts";
 import { localProvider } from "./local.ts";
 
 /** Names of the providers. */
@@ -12,4 +13,17 @@ const providers: Record<ProviderName, Provider> = { local: localProvider, kind: 
 /** The provider of that name. */
 export function provider(name: ProviderName): Provider {
   return providers[name];
+}
+
+/** Ids of all beds that were left running. */
+export function runningBeds(): string[] {
+  return [...runningLocalBeds(), ...runningKindBeds()];
+}
+
+/**
+ * The handle on a running bed that any process brought up.
+ * @throws Error if there is no such bed.
+ */
+export function attachBed(id: string): Bed {
+  return id.startsWith("kind-") ? attachKindBed(id) : attachLocalBed(id);
 }

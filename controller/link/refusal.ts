@@ -1,5 +1,28 @@
-import { clusterNameOf, type Link, parseLinkSpec } from "../../api/link.ts";
 import { TerminalError } from "../../api/errors.ts";
+import { clusterNameOf, type Link, type LinkSpec, parseLinkSpec } from "../../api/link.ts";
+import { REASONS } from "../../api/reasons.ts";
+import type { Problem } from "./health-inputs.ts";
+
+/** The Link's spec, or why it cannot be acted on. */
+export function readSpec(link: Link): LinkSpec | Problem {
+  try {
+    return parseLinkSpec(link);
+  } catch (error) {
+    if (!(error instanceof TerminalError)) throw error;
+    return { reason: REASONS.LinkSpecInvalid, message: error.message };
+  }
+}
+
+/** Why a Link has to leave its cluster to another one, if it has to. */
+export function rivalryOf(link: Link, all: readonly Link[]): Problem | undefined {
+  const rival = rivalOf(link, all);
+  return (
+    rival && {
+      reason: REASONS.DuplicateClusterName,
+      message: `Link ${rival.metadata.name} is older and has the same cluster; delete one of the two, or give this one another spec.clusterName.`,
+    }
+  );
+}
 
 /**
  * The Link that has the cluster of `link` when it is another one: of two Links
@@ -30,10 +53,6 @@ function compare(left: string, right: string): number {
 }
 
 function clusterOf(link: Link): string | undefined {
-  try {
-    return clusterNameOf(link, parseLinkSpec(link));
-  } catch (error) {
-    if (error instanceof TerminalError) return undefined;
-    throw error;
-  }
+  const spec = readSpec(link);
+  return "reason" in spec ? undefined : clusterNameOf(link, spec);
 }

@@ -1,0 +1,79 @@
+import { Command, InvalidArgumentError } from "commander";
+import { isDnsLabel } from "../../../api/names-schema.ts";
+import { openCluster } from "../cluster-access.ts";
+import { addClusterFlags, parseClusterName, parseItems } from "../flags.ts";
+import type { Runtime } from "../runtime.ts";
+import { exportService, type ServiceTarget, unexportService } from "./export.ts";
+
+interface TargetFlags {
+  context?: string;
+  kubeconfig?: string;
+  namespace: string;
+}
+
+interface ExportFlags extends TargetFlags {
+  to?: string[];
+  ports?: string[];
+}
+
+/** `link export`. */
+export function exportCommand(runtime: Runtime): Command {
+  return targetCommand("export", "offer a Service to linked clusters")
+    .description(
+      "Offers a Service of the provider to its consumers, where it appears as a Service of their own. Giving it again replaces what was said before.",
+    )
+    .option("--to <list>", "consumers by cluster name; default: every joined one", (text) =>
+      parseItems(text).map(parseClusterName),
+    )
+    .option("--ports <list>", "port names or numbers; default: every TCP port", parseItems)
+    .addHelpText(
+      "after",
+      "\nExamples:\n  link export svc/web -n shop --context west\n  link export svc/web -n shop --to east,north --ports http",
+    )
+    .action(async (name: string, flags: ExportFlags) => {
+      await withTarget(name, flags, runtime, async (target) => {
+        await exportService({ ...target, to: flags.to, ports: flags.ports });
+      });
+    });
+}
+
+/** `link unexport`. */
+export function unexportCommand(runtime: Runtime): Command {
+  return targetCommand("unexport", "take a Service back from linked clusters")
+    .description("Takes the export of a Service back; its mirrors in the consumers are removed.")
+    .addHelpText("after", "\nExample:\n  link unexport svc/web -n shop --context west")
+    .action(async (name: string, flags: TargetFlags) => {
+      await withTarget(name, flags, runtime, async (target) => {
+        await unexportService(target);
+      });
+    });
+}
+
+function targetCommand(name: string, summary: string): Command {
+  const command = new Command(name)
+    .summary(summary)
+    .argument("<svc/NAME>", "the Service", parseService)
+    .requiredOption("-n, --namespace <namespace>", "namespace of the Service");
+  return addClusterFlags(command, "context of the provider; default: the current one");
+}
+
+/** `svc/web`, `service/web` or `web`, as kubectl takes it. */
+function parseService(text: string): string {
+  const name = text.replace(/^(svc|services?)\//, "");
+  if (isDnsLabel(name)) return name;
+  throw new InvalidArgumentError("Name a Service as svc/NAME.");
+}
+
+async function withTarget(
+  name: string,
+  flags: TargetFlags,
+  { reporter, signal }: Runtime,
+  action: (target: ServiceTarget) => Promise<void>,
+): Promise<void> {
+  const access = openCluster(flags);
+  try {
+    await action({ access, namespace: flags.namespace, name, reporter, signal });
+  } finally {
+    await access.client.close();
+  }
+}

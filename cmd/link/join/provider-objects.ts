@@ -1,0 +1,101 @@
+import {
+  IDENTITY_CONFIG_MAP_NAME,
+  INSTALL_NAMESPACE,
+  LINK_CLUSTER_ROLE,
+  linkServiceAccountName,
+} from "../../../api/names.ts";
+import type { KubeObject } from "../../../api/objects.ts";
+import { type Resource, RESOURCES } from "../../../api/resources.ts";
+import type { ClusterIdentity } from "../identity.ts";
+import { OWNED_LABELS } from "../owned-labels.ts";
+
+/** An object that a join makes, and how the API server addresses it. */
+export interface JoinObject {
+  readonly resource: Resource;
+  readonly object: KubeObject;
+}
+
+const RBAC_GROUP = "rbac.authorization.k8s.io";
+
+/** What the provider holds for one consumer; the names all follow from the consumer's. */
+export function providerKeys(consumer: string): { resource: Resource; name: string }[] {
+  const name = linkServiceAccountName(consumer);
+  return [
+    { resource: RESOURCES.peers, name: consumer },
+    { resource: RESOURCES.roleBindings, name },
+    { resource: RESOURCES.roles, name },
+    { resource: RESOURCES.clusterRoleBindings, name },
+    { resource: RESOURCES.serviceAccounts, name },
+  ];
+}
+
+/**
+ * The consumer's account on the provider with exactly its rights, and the Peer
+ * by which the provider's gateway knows it, in the order of their making.
+ */
+export function providerObjects(consumer: ClusterIdentity): JoinObject[] {
+  const name = linkServiceAccountName(consumer.clusterName);
+  const namespaced = { name, namespace: INSTALL_NAMESPACE, labels: OWNED_LABELS };
+  const subjects = [{ kind: "ServiceAccount", name, namespace: INSTALL_NAMESPACE }];
+  return [
+    { resource: RESOURCES.serviceAccounts, object: { metadata: namespaced } },
+    {
+      resource: RESOURCES.clusterRoleBindings,
+      object: withBody(
+        { metadata: { name, labels: OWNED_LABELS } },
+        {
+          roleRef: { apiGroup: RBAC_GROUP, kind: "ClusterRole", name: LINK_CLUSTER_ROLE },
+          subjects,
+        },
+      ),
+    },
+    {
+      resource: RESOURCES.roles,
+      object: withBody({ metadata: namespaced }, { rules: ownRules(consumer.clusterName) }),
+    },
+    {
+      resource: RESOURCES.roleBindings,
+      object: withBody(
+        { metadata: namespaced },
+        { roleRef: { apiGroup: RBAC_GROUP, kind: "Role", name }, subjects },
+      ),
+    },
+    { resource: RESOURCES.peers, object: peerObject(consumer) },
+  ];
+}
+
+/** What concerns this consumer alone: who we are, its own Peer, and tokens for itself. */
+function ownRules(consumer: string) {
+  return [
+    {
+      apiGroups: [""],
+      resources: ["configmaps"],
+      resourceNames: [IDENTITY_CONFIG_MAP_NAME],
+      verbs: ["get", "list", "watch"],
+    },
+    {
+      apiGroups: [RESOURCES.peers.group],
+      resources: [RESOURCES.peers.plural],
+      resourceNames: [consumer],
+      verbs: ["get", "patch"],
+    },
+    {
+      apiGroups: [""],
+      resources: ["serviceaccounts/token"],
+      resourceNames: [linkServiceAccountName(consumer)],
+      verbs: ["create"],
+    },
+  ];
+}
+
+function peerObject({ clusterName, gatewayIdentity, trustBundle }: ClusterIdentity): KubeObject {
+  return withBody(
+    { metadata: { name: clusterName, namespace: INSTALL_NAMESPACE, labels: OWNED_LABELS } },
+    { spec: { clusterName, identity: gatewayIdentity, trustBundle } },
+  );
+}
+
+/** An object with fields that {@link KubeObject} leaves untyped. */
+export function withBody(object: KubeObject, body: Record<string, unknown>): KubeObject {
+  return { ...object, ...body };
+}

@@ -1,0 +1,67 @@
+import { REASONS } from "../../../api/reasons.ts";
+import type { KubeObject } from "../../../api/objects.ts";
+import type { KubeEvent } from "../../../kube/events.ts";
+import type { LinkReport, MirrorReport, SkippedService } from "./report.ts";
+
+const SKIP_REASONS: ReadonlySet<string> = new Set([
+  REASONS.NameCollision,
+  REASONS.NameTaken,
+  REASONS.NameInvalid,
+  REASONS.NamespaceMissing,
+  REASONS.NamespaceTerminating,
+  REASONS.PortsExhausted,
+  REASONS.NoTcpPorts,
+  REASONS.ExportPortsUnknown,
+  REASONS.ExportInvalid,
+  REASONS.ExternalNameUnsupported,
+  REASONS.HeadlessUnsupported,
+  REASONS.MirrorNotExportable,
+  REASONS.OwnershipLost,
+  REASONS.WriteForbidden,
+  REASONS.WriteRejected,
+]);
+
+/**
+ * What is skipped, from the Events on the Links: the last word on each Service.
+ * Events outlive what they tell of, so one whose Service has a mirror by now, or
+ * whose Link counts nothing as skipped, is history and left out.
+ */
+export function skippedServices(
+  events: readonly KubeObject[],
+  links: readonly LinkReport[],
+  mirrors: readonly MirrorReport[],
+): SkippedService[] {
+  const mirrored = new Set(mirrors.map(({ source }) => source));
+  const latest = new Map<string, SkippedService>();
+  for (const event of events as readonly KubeEvent[]) {
+    const link = links.find(({ name }) => name === event.regarding?.name);
+    if (link === undefined || link.skipped === 0 || !isSkip(event)) continue;
+    const skipped = toSkipped(event, link);
+    if (mirrored.has(skipped.source)) continue;
+    const key = `${link.name} ${skipped.source === "" ? skipped.message : skipped.source}`;
+    const before = latest.get(key);
+    if (before === undefined || before.lastSeenAt < skipped.lastSeenAt) latest.set(key, skipped);
+  }
+  return [...latest.values()].toSorted((a, b) => (a.source < b.source ? -1 : 1));
+}
+
+function isSkip({ type, reason, regarding }: KubeEvent): boolean {
+  return type === "Warning" && regarding?.kind === "Link" && SKIP_REASONS.has(reason ?? "");
+}
+
+function toSkipped(event: KubeEvent, link: LinkReport): SkippedService {
+  const message = event.note ?? "";
+  return {
+    link: link.name,
+    source: sourceIn(message, link.cluster),
+    reason: event.reason ?? "",
+    message,
+    lastSeenAt: event.series?.lastObservedTime ?? event.eventTime ?? "",
+  };
+}
+
+/** The first `cluster/namespace/name` of the cluster in an Event's note. */
+function sourceIn(note: string, cluster: string): string {
+  const words = note.split(/[\s:;,()"]+/);
+  return words.find((word) => word.startsWith(`${cluster}/`) && word.split("/").length === 3) ?? "";
+}

@@ -1,0 +1,137 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { errorMessage } from "../../api/errors.ts";
+import { LABELS, MANAGED_BY } from "../../api/names.ts";
+import type { Secret } from "../../api/objects.ts";
+import type { CertificateAndKey } from "../../pki/authority.ts";
+import { parseBundle, parseCertificate, renewAtMs, verifyLeaf } from "../../pki/certificate.ts";
+import { mergeBundles } from "../../pki/trust.ts";
+
+/** Put by cert-manager on the Secrets it keeps. */
+const CERT_MANAGER_ANNOTATION = "cert-manager.io/certificate-name";
+
+/** The cluster's own CA as its Secret has it. */
+export interface OwnAuthority {
+  readonly authority: CertificateAndKey;
+  /** What others have to trust: the CA, and during a rotation the one before it. */
+  readonly bundlePem: string;
+  readonly notAfterMs: number;
+}
+
+/** What is to be done about the CA. */
+export type AuthorityPlan =
+  | { readonly action: "create" }
+  | { readonly action: "none"; readonly own: OwnAuthority }
+  /** It is there and cannot be used: never overwritten, since peers trust what was there. */
+  | { readonly action: "report"; readonly message: string };
+
+/** Judges the CA Secret. Pure. */
+export function planAuthority(secret: Secret | undefined, nowMs: number): AuthorityPlan {
+  if (secret === undefined) return { action: "create" };
+  const certificatePem = field(secret, "tls.crt");
+  const privateKeyPem = field(secret, "tls.key");
+  if (certificatePem === "" || privateKeyPem === "") {
+    return report("it has no tls.crt and tls.key");
+  }
+  try {
+    const info = parseCertificate(certificatePem);
+    if (!info.isAuthority) return report("its certificate is not that of a CA");
+    if (nowMs > info.notAfterMs) return report("its certificate has expired");
+    if (!isPair(certificatePem, privateKeyPem)) return report("its key is not its certificate's");
+    const rest = field(secret, "ca.crt");
+    const bundlePem = mergeBundles(rest === "" ? [certificatePem] : [certificatePem, rest]);
+    const authority = { certificatePem, privateKeyPem };
+    return { action: "none", own: { authority, bundlePem, notAfterMs: info.notAfterMs } };
+  } catch (error) {
+    return report(errorMessage(error));
+  }
+}
+
+/** What is to be done about the gateways' leaf. */
+export type LeafPlan =
+  | { readonly action: "issue" }
+  | { readonly action: "none"; readonly notAfterMs: number; readonly dueMs: number }
+  /** Someone else keeps it, and it will not do. */
+  | { readonly action: "report"; readonly message: string };
+
+/** Judges the gateways' leaf against the CAs that vouch for it. Pure. */
+export function planLeaf(
+  secret: Secret | undefined,
+  expected: { bundlePem: string; identity: string },
+  nowMs: number,
+): LeafPlan {
+  if (secret === undefined) return { action: "issue" };
+  const problem = leafProblem(secret, expected, nowMs);
+  if (!isOurSecret(secret)) {
+    return problem === undefined ? keepLeaf(secret) : { action: "report", message: problem };
+  }
+  if (problem !== undefined) return { action: "issue" };
+  const kept = keepLeaf(secret);
+  return nowMs >= kept.dueMs ? { action: "issue" } : kept;
+}
+
+/** Whether the Secret is cert-manager's. */
+export function isCertManagers(secret: Secret | undefined): boolean {
+  return secret?.metadata.annotations?.[CERT_MANAGER_ANNOTATION] !== undefined;
+}
+
+/** The bundle that comes with a Secret whose issuer is not us. */
+export function issuerBundle(secret: Secret): string | undefined {
+  const bundlePem = field(secret, "ca.crt");
+  try {
+    parseBundle(bundlePem);
+    return bundlePem;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The data of a Secret of type kubernetes.io/tls. */
+export function tlsData(pair: CertificateAndKey, bundlePem: string): Record<string, string> {
+  return {
+    "tls.crt": encode(pair.certificatePem),
+    "tls.key": encode(pair.privateKeyPem),
+    "ca.crt": encode(bundlePem),
+  };
+}
+
+function isOurSecret(secret: Secret): boolean {
+  return secret.metadata.labels?.[LABELS.managedBy] === MANAGED_BY && !isCertManagers(secret);
+}
+
+function leafProblem(
+  secret: Secret,
+  { bundlePem, identity }: { bundlePem: string; identity: string },
+  nowMs: number,
+): string | undefined {
+  const certificatePem = field(secret, "tls.crt");
+  const verdict = verifyLeaf({ certificatePem, bundlePem, identity, nowMs });
+  if (!verdict.ok) return verdict.message;
+  return isPair(certificatePem, field(secret, "tls.key"))
+    ? undefined
+    : "its key is not its certificate's";
+}
+
+function keepLeaf(secret: Secret): { action: "none"; notAfterMs: number; dueMs: number } {
+  const info = parseCertificate(field(secret, "tls.crt"));
+  return { action: "none", notAfterMs: info.notAfterMs, dueMs: renewAtMs(info) };
+}
+
+function isPair(certificatePem: string, privateKeyPem: string): boolean {
+  try {
+    return new X509Certificate(certificatePem).checkPrivateKey(createPrivateKey(privateKeyPem));
+  } catch {
+    return false;
+  }
+}
+
+function report(message: string): { action: "report"; message: string } {
+  return { action: "report", message };
+}
+
+function field(secret: Secret, key: string): string {
+  return Buffer.from(secret.data?.[key] ?? "", "base64").toString("utf8");
+}
+
+function encode(text: string): string {
+  return Buffer.from(text).toString("base64");
+}

@@ -1,0 +1,83 @@
+import { isDeepStrictEqual } from "node:util";
+import { CONDITION_TYPES, type Condition, mergeConditions, toKubeTime, type Verdict } from "../../api/conditions.ts";
+import type { LinkStatus } from "../../api/link.ts";
+import type { GatewayTarget } from "./gateway-target.ts";
+
+/** What a Link's status is made from. */
+export interface StatusInputs {
+  readonly verdicts: readonly Verdict[];
+  /** Undefined while the link is not acted on: what was resolved before stays. */
+  readonly target: GatewayTarget | undefined;
+  readonly tally: { readonly mirrored: number; readonly skipped: number } | undefined;
+  readonly lastHeardMs: number | undefined;
+  readonly observedGeneration: number;
+  readonly nowMs: number;
+}
+
+/** The status to have, and what is new about it. */
+export interface StatusPlan {
+  readonly status: LinkStatus;
+  /** Conditions whose status or reason changed. */
+  readonly transitions: readonly Condition[];
+  /** `none`: nothing to write; `counts`: only numbers of Services changed, which may wait. */
+  readonly change: "none" | "counts" | "conditions";
+}
+
+/** The status after `previous`. Pure; the same inputs again yield no change. */
+export function planStatus(previous: LinkStatus, inputs: StatusInputs): StatusPlan {
+  const { verdicts, target, tally, lastHeardMs, observedGeneration, nowMs } = inputs;
+  const before = previous.conditions ?? [];
+  const conditions = mergeConditions(before, verdicts, observedGeneration, nowMs);
+  const transitions = conditions.filter((condition) => isTransition(before, condition));
+  const gateway =
+    target?.kind === "resolved"
+      ? { gatewayAddresses: [...target.addresses], gatewayPort: target.port }
+      : pick(previous, "gatewayAddresses", "gatewayPort");
+  const counts =
+    tally === undefined
+      ? pick(previous, "mirroredServices", "skippedServices")
+      : { mirroredServices: tally.mirrored, skippedServices: tally.skipped };
+  const lastSync =
+    transitions.length > 0 && lastHeardMs !== undefined
+      ? { lastSyncTime: toKubeTime(lastHeardMs) }
+      : pick(previous, "lastSyncTime");
+  const status = { conditions, ...gateway, ...counts, ...lastSync, observedGeneration };
+  return { status, transitions, change: changeOf(previous, status) };
+}
+
+function changeOf(previous: LinkStatus, status: LinkStatus): StatusPlan["change"] {
+  if (sameStatus(previous, status)) return "none";
+  const noCounts = { mirroredServices: 0, skippedServices: 0 };
+  const sameButCounts = sameStatus({ ...previous, ...noCounts }, { ...status, ...noCounts });
+  return sameButCounts ? "counts" : "conditions";
+}
+
+/** Whether two statuses say the same, whatever the order of their conditions and what others put there. */
+export function sameStatus(left: LinkStatus, right: LinkStatus): boolean {
+  return isDeepStrictEqual(comparable(left), comparable(right));
+}
+
+function comparable(status: LinkStatus): unknown[] {
+  return [
+    CONDITION_TYPES.map((type) => status.conditions?.find((condition) => condition.type === type)),
+    status.gatewayAddresses,
+    status.gatewayPort,
+    status.mirroredServices,
+    status.skippedServices,
+    status.lastSyncTime,
+    status.observedGeneration,
+  ];
+}
+
+/** A condition that begins as Unknown says nothing yet. */
+function isTransition(before: readonly Condition[], condition: Condition): boolean {
+  const previous = before.find(({ type }) => type === condition.type);
+  if (previous === undefined) return condition.status !== "Unknown";
+  return previous.status !== condition.status || previous.reason !== condition.reason;
+}
+
+function pick<K extends keyof LinkStatus>(status: LinkStatus, ...keys: K[]): Pick<LinkStatus, K> {
+  // Only keys that are there, so that none becomes an explicit undefined.
+  const entries = keys.filter((key) => status[key] !== undefined).map((key) => [key, status[key]]);
+  return Object.fromEntries(entries) as Pick<LinkStatus, K>;
+}

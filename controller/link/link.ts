@@ -1,0 +1,287 @@
+import type { Clock, Random } from "../../api/clock.ts";
+import { clusterNameOf, type Link, type LinkSpec } from "../../api/link.ts";
+import { GATEWAY_TLS_SECRET_NAME, INSTALL_NAMESPACE, LINK_FINALIZER } from "../../api/names.ts";
+import type { Secret } from "../../api/objects.ts";
+import { REASONS } from "../../api/reasons.ts";
+import type { Startable } from "../../api/startable.ts";
+import type { KubeClient } from "../../kube/client.ts";
+import type { EventRecorder } from "../../kube/events.ts";
+import type { Logger } from "../../kube/logger.ts";
+import type { KubeMetrics } from "../../kube/metrics.ts";
+import {
+  type Controller,
+  createController,
+  type ReconcileContext,
+  type Result,
+} from "../../kube/reconciler.ts";
+import type { Reflector } from "../../kube/reflector.ts";
+import { forgetLink, type LinkMetrics } from "../metrics.ts";
+import { credentialsSecretKeyOf } from "./credentials.ts";
+import { addFinalizer, dropFinalizer } from "./finalizer.ts";
+import { assessHealth, nextDeadlineMs, refuseLink } from "./health.ts";
+import type { Problem } from "./health-inputs.ts";
+import { LinkBook } from "./link-book.ts";
+import type { LinkViews } from "./link-view.ts";
+import { LinkWatcher } from "./link-watcher.ts";
+import { readSpec, rivalryOf } from "./refusal.ts";
+import { LinkStatusWriter } from "./status-writer.ts";
+import { readOwnLeaf } from "./trust-input.ts";
+
+/** What the links need of the mirrors. */
+export interface MirrorSink {
+  enqueueService(linkName: string, serviceKey: string): void;
+  enqueueLink(linkName: string): void;
+  tally(linkName: string): { mirrored: number; skipped: number };
+  onTally(listener: (linkName: string) => void): () => void;
+  /** Whether any object of ours of that link is left. */
+  hasObjects(linkName: string): boolean;
+}
+
+export interface LinkManagerOptions {
+  client: KubeClient;
+  links: Reflector<Link>;
+  secrets: Reflector<Secret>;
+  ownCluster: string;
+  events: EventRecorder;
+  clock: Clock;
+  random: Random;
+  logger: Logger;
+  kubeMetrics: KubeMetrics;
+  metrics: LinkMetrics;
+}
+
+export interface LinkManager extends Startable {
+  /** The links as the mirrors see them; as recorded in their status until `start`. */
+  readonly views: LinkViews;
+  /** What runs for a link, if it is acted on. */
+  watcher(linkName: string): LinkWatcher | undefined;
+  /** Whom to tell of changes; before `start`. */
+  connect(mirrors: MirrorSink): void;
+}
+
+const RETIRE_RETRY_MS = 500;
+
+/**
+ * One watcher per Link, and the decision from what it sees: conditions, Events
+ * and the view that opens or closes mirrors. `links` and `secrets` have to be
+ * synced before the start.
+ */
+export function createLinkManager(options: LinkManagerOptions): LinkManager {
+  return new ReconcilingLinkManager(options);
+}
+
+class ReconcilingLinkManager implements LinkManager {
+  readonly #options: LinkManagerOptions;
+  readonly #controller: Controller;
+  readonly #status: LinkStatusWriter;
+  readonly #book: LinkBook;
+  readonly #watchers = new Map<string, LinkWatcher>();
+  readonly #ending = new Set<Promise<void>>();
+  readonly #subscriptions: (() => void)[] = [];
+  #mirrors: MirrorSink | undefined;
+
+  constructor(options: LinkManagerOptions) {
+    const { clock, random, logger, kubeMetrics } = options;
+    this.#options = options;
+    this.#book = new LinkBook((name) => options.links.store.get(linkKey(name)));
+    this.#status = new LinkStatusWriter(options);
+    this.#controller = createController({
+      name: "link",
+      reconcile: async ({ key }, context) => await this.#reconcile(key, context),
+      clock,
+      random,
+      logger,
+      metrics: kubeMetrics,
+    });
+  }
+
+  get views(): LinkViews {
+    const { links } = this.#options;
+    return {
+      get: (name) => this.#book.get(name),
+      list: () =>
+        links.store
+          .list()
+          .map(({ metadata }) => this.#book.get(metadata.name))
+          .filter((view) => view !== undefined),
+    };
+  }
+
+  watcher(linkName: string): LinkWatcher | undefined {
+    return this.#watchers.get(linkName);
+  }
+
+  connect(mirrors: MirrorSink): void {
+    this.#mirrors = mirrors;
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    const { links, secrets } = this.#options;
+    this.#subscriptions.push(
+      links.onEvent(({ key, type, previous }) => {
+        this.#enqueue(nameOf(key));
+        // Another Link may have lost or won its cluster name.
+        if (type === "delete" || previous === undefined) this.#enqueueAll();
+      }),
+      secrets.onEvent(({ key }) => this.#onSecret(key)),
+    );
+    const unsubscribe = this.#mirrors?.onTally((name) => this.#enqueue(name));
+    if (unsubscribe !== undefined) this.#subscriptions.push(unsubscribe);
+    this.#enqueueAll();
+    await this.#controller.start(signal);
+  }
+
+  async stop(): Promise<void> {
+    for (const unsubscribe of this.#subscriptions.splice(0)) unsubscribe();
+    await this.#controller.stop();
+    for (const name of this.#watchers.keys()) this.#endWatcher(name);
+    await Promise.all(this.#ending);
+  }
+
+  async #reconcile(name: string, context: ReconcileContext): Promise<Result> {
+    const link = this.#options.links.store.get(linkKey(name));
+    if (link === undefined) {
+      this.#forget(name);
+      return {};
+    }
+    if (link.metadata.deletionTimestamp !== undefined) return await this.#retire(link, context);
+    const spec = readSpec(link);
+    if ("reason" in spec) return await this.#refuse(link, spec, context);
+    const rivalry = rivalryOf(link, this.#options.links.store.list());
+    if (rivalry !== undefined) return await this.#refuse(link, rivalry, context);
+    await addFinalizer(this.#options.client, link, context.signal);
+    return await this.#assess(link, spec, context);
+  }
+
+  async #assess(link: Link, spec: LinkSpec, context: ReconcileContext): Promise<Result> {
+    const { clock, secrets, metrics } = this.#options;
+    const { name } = link.metadata;
+    const watcher = this.#watchers.get(name) ?? this.#beginWatcher(link, spec);
+    const secret = secrets.store.get(`${INSTALL_NAMESPACE}/${spec.credentialsSecretRef.name}`);
+    const own = readOwnLeaf(secrets.store.get(`${INSTALL_NAMESPACE}/${GATEWAY_TLS_SECRET_NAME}`));
+    const { inputs, target } = watcher.observe(spec, secret, own);
+    const verdicts = assessHealth(inputs);
+    const { lastHeardMs } = inputs.api;
+    if (lastHeardMs !== undefined) metrics.apiLastHeard.set({ link: name }, lastHeardMs / 1000);
+
+    // Before anything is awaited: closing does not wait for a status to be written.
+    const view = this.#book.record(link, spec, verdicts, watcher.session?.view);
+    if (view.changed) this.#mirrors?.enqueueLink(name);
+    const waitMs = await this.#status.write(
+      link,
+      {
+        verdicts,
+        target,
+        tally: watcher.session?.synced === true ? this.#mirrors?.tally(name) : undefined,
+        lastHeardMs,
+        observedGeneration: link.metadata.generation ?? 0,
+        nowMs: inputs.nowMs,
+      },
+      context,
+    );
+    const deadlineMs = nextDeadlineMs(inputs);
+    const delays = [waitMs, deadlineMs && Math.max(1, deadlineMs - clock.nowMs())];
+    const known = delays.filter((delay) => delay !== undefined);
+    return known.length === 0 ? {} : { requeueAfterMs: Math.min(...known) };
+  }
+
+  /** A Link that is not acted on: its mirrors close, and stay as they are. */
+  async #refuse(link: Link, problem: Problem, context: ReconcileContext): Promise<Result> {
+    const { name } = link.metadata;
+    this.#endWatcher(name);
+    const verdicts = refuseLink(problem);
+    const view = this.#book.record(link, undefined, verdicts, undefined);
+    if (view.changed) this.#mirrors?.enqueueLink(name);
+    await this.#status.write(
+      link,
+      {
+        verdicts,
+        target: undefined,
+        tally: undefined,
+        lastHeardMs: undefined,
+        observedGeneration: link.metadata.generation ?? 0,
+        nowMs: this.#options.clock.nowMs(),
+      },
+      context,
+    );
+    return {};
+  }
+
+  /** Mirrors first, then the finalizer; the provider is not needed for either. */
+  async #retire(link: Link, { logger, signal }: ReconcileContext): Promise<Result> {
+    const { name, finalizers = [] } = link.metadata;
+    this.#endWatcher(name);
+    const problem: Problem = {
+      reason: REASONS.LinkDeleting,
+      message: "The Link is being deleted; its mirrors go first.",
+    };
+    const view = this.#book.record(link, undefined, refuseLink(problem), undefined);
+    this.#mirrors?.enqueueLink(name);
+    if (!finalizers.includes(LINK_FINALIZER)) return {};
+    // The first look only closes: a mirror on its way to the API server is in no cache yet.
+    if (view.changed || this.#mirrors?.hasObjects(name) !== false) {
+      return { requeueAfterMs: RETIRE_RETRY_MS };
+    }
+    await dropFinalizer(this.#options.client, link, signal);
+    logger.info({ link: name }, "all mirrors are gone, the Link may go");
+    return {};
+  }
+
+  #forget(name: string): void {
+    this.#endWatcher(name);
+    if (!this.#book.forget(name)) return;
+    this.#status.forget(name);
+    forgetLink(this.#options.metrics, name);
+    this.#mirrors?.enqueueLink(name);
+  }
+
+  #beginWatcher(link: Link, spec: LinkSpec): LinkWatcher {
+    const { name } = link.metadata;
+    const { logger } = this.#options;
+    const watcher = new LinkWatcher({
+      ...this.#options,
+      link,
+      spec,
+      logger: logger.child({ link: name, cluster: clusterNameOf(link, spec) }),
+      onServiceChanged: (key) => this.#mirrors?.enqueueService(name, key),
+      onChanged: () => this.#enqueue(name),
+      onSwapped: () => this.#mirrors?.enqueueLink(name),
+    });
+    this.#watchers.set(name, watcher);
+    return watcher;
+  }
+
+  #endWatcher(name: string): void {
+    const watcher = this.#watchers.get(name);
+    if (watcher === undefined) return;
+    this.#watchers.delete(name);
+    const ending = watcher.stop().finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
+  }
+
+  #onSecret(key: string): void {
+    if (nameOf(key) === GATEWAY_TLS_SECRET_NAME) {
+      this.#enqueueAll();
+      return;
+    }
+    for (const link of this.#options.links.store.list()) {
+      if (credentialsSecretKeyOf(link) === key) this.#enqueue(link.metadata.name);
+    }
+  }
+
+  #enqueueAll(): void {
+    for (const { metadata } of this.#options.links.store.list()) this.#enqueue(metadata.name);
+  }
+
+  #enqueue(name: string): void {
+    this.#controller.enqueue({ group: name, key: name });
+  }
+}
+
+function linkKey(name: string): string {
+  return `${INSTALL_NAMESPACE}/${name}`;
+}
+
+function nameOf(key: string): string {
+  return key.slice(key.indexOf("/") + 1);
+}

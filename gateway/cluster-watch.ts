@@ -1,0 +1,141 @@
+import type { Clock, Random } from "../api/clock.ts";
+import { asksForExport } from "../api/export.ts";
+import type { Link } from "../api/link.ts";
+import {
+  ANNOTATIONS,
+  GATEWAY_TLS_SECRET_NAME,
+  INSTALL_NAMESPACE,
+  LABELS,
+  MANAGED_BY,
+} from "../api/names.ts";
+import type { EndpointSlice, KubeObject, Secret, Service } from "../api/objects.ts";
+import { isOurs } from "../api/ownership.ts";
+import type { Peer } from "../api/peer.ts";
+import { RESOURCES } from "../api/resources.ts";
+import type { KubeClient } from "../kube/client.ts";
+import type { Logger } from "../kube/logger.ts";
+import type { KubeMetrics } from "../kube/metrics.ts";
+import { Reflector } from "../kube/reflector.ts";
+import { EndpointIndex, pruneSlice } from "./ingress/endpoint-index.ts";
+
+export interface ClusterWatchOptions {
+  client: KubeClient;
+  clock: Clock;
+  random: Random;
+  logger: Logger;
+  metrics: KubeMetrics;
+}
+
+/** Everything the gateway learns of its own cluster: one reflector per kind of object, kept as small as it can be. */
+export class ClusterWatch {
+  readonly links: Reflector<Link>;
+  readonly peers: Reflector<Peer>;
+  readonly leafSecret: Reflector<Secret>;
+  readonly mirrors: Reflector<Service>;
+  readonly exports: Reflector<Service>;
+  readonly slices: Reflector<EndpointSlice>;
+  /** Endpoints by Service, from `slices`. */
+  readonly endpoints: EndpointIndex;
+
+  constructor(options: ClusterWatchOptions) {
+    const namespace = INSTALL_NAMESPACE;
+    const { links, peers, secrets, services, endpointSlices } = RESOURCES;
+    this.links = new Reflector<Link>({ ...options, name: "links", resource: links, namespace });
+    this.peers = new Reflector<Peer>({ ...options, name: "peers", resource: peers, namespace });
+    this.leafSecret = new Reflector<Secret>({
+      ...options,
+      name: "leaf",
+      resource: secrets,
+      namespace,
+      // RBAC grants list and watch of one name only with this selector.
+      fieldSelector: `metadata.name=${GATEWAY_TLS_SECRET_NAME}`,
+    });
+    this.mirrors = new Reflector<Service>({
+      ...options,
+      name: "mirrors",
+      resource: services,
+      labelSelector: `${LABELS.managedBy}=${MANAGED_BY}`,
+      transform: keepMirror,
+    });
+    this.exports = new Reflector<Service>({
+      ...options,
+      name: "exports",
+      resource: services,
+      transform: keepExported,
+    });
+    this.slices = new Reflector<EndpointSlice>({
+      ...options,
+      name: "endpointslices",
+      resource: endpointSlices,
+      transform: pruneSlice,
+    });
+    const endpoints = new EndpointIndex(this.slices.store);
+    this.endpoints = endpoints;
+    this.slices.onEvent((event) => {
+      if (event.previous !== undefined) endpoints.remove(event.key, event.previous);
+      if (event.type === "apply") endpoints.add(event.key, event.object);
+    });
+  }
+
+  /** Names of the reflectors that have not had a whole list yet. */
+  get unsynced(): string[] {
+    return Object.entries(this.#reflectors())
+      .filter(([, reflector]) => !reflector.synced)
+      .map(([name]) => name);
+  }
+
+  /** Calls `listener` after any of the objects that the egress acts on changed. */
+  onEgressChange(listener: () => void): void {
+    this.links.onEvent(listener);
+    this.mirrors.onEvent(listener);
+    this.leafSecret.onEvent(listener);
+  }
+
+  /** Begins to watch; resolves when all of it is known. */
+  async start(signal: AbortSignal): Promise<void> {
+    const reflectors = Object.values(this.#reflectors());
+    await Promise.all(reflectors.map((reflector) => reflector.start(signal)));
+    await Promise.all(reflectors.map((reflector) => reflector.waitForSync(signal)));
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(Object.values(this.#reflectors()).map((reflector) => reflector.stop()));
+  }
+
+  #reflectors() {
+    const { links, peers, leafSecret, mirrors, exports, slices } = this;
+    return { links, peers, leafSecret, mirrors, exports, slices };
+  }
+}
+
+/** Only mirrors that are ours, and of them what routes are made of. */
+function keepMirror(raw: KubeObject): Service | undefined {
+  const service: Service = raw;
+  if (!isOurs(service)) return undefined;
+  const { managedFields = [], annotations = {}, ...metadata } = service.metadata;
+  const source = annotations[ANNOTATIONS.source];
+  return {
+    metadata: {
+      ...metadata,
+      annotations: source === undefined ? {} : { [ANNOTATIONS.source]: source },
+      managedFields: managedFields.map(({ manager }) => (manager === undefined ? {} : { manager })),
+    },
+    spec: { ports: service.spec?.ports ?? [] },
+  };
+}
+
+/** Only Services that ask to be exported, and of them what the decision needs. */
+function keepExported(raw: KubeObject): Service | undefined {
+  const service: Service = raw;
+  if (!asksForExport(service)) return undefined;
+  const { managedFields: _managedFields, ...metadata } = service.metadata;
+  const { ports = [], type, clusterIP } = service.spec ?? {};
+  return {
+    metadata,
+    spec: {
+      ports,
+      ...(type === undefined ? {} : { type }),
+      ...(clusterIP === undefined ? {} : { clusterIP }),
+    },
+  };
+}

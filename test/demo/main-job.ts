@@ -1,0 +1,136 @@
+import type { Provider } from "../bed/bed.ts";
+import {
+  killGateway,
+  scaleGateway,
+  untilAnswered,
+  untilGone,
+  untilRefused,
+  untilUnresolved,
+  wrongAttempts,
+} from "../system/journey.ts";
+import { link } from "../system/link-command.ts";
+import {
+  createNamespaces,
+  installEverywhere,
+  startCaller,
+  startSystem,
+  type System,
+} from "../system/system.ts";
+import { applyObjects } from "../workload/apply-objects.ts";
+import { webServer } from "../workload/web-server.ts";
+import { formatDuration, type Printer } from "./printer.ts";
+
+const NAMESPACE = "shop";
+const REPLICAS = 2;
+
+export interface MainJobOptions {
+  readonly printer: Printer;
+  readonly signal: AbortSignal;
+  readonly provider: Provider;
+  readonly detached: boolean;
+  /** Told as soon as there is something to take down. */
+  onUp(system: System): void;
+}
+
+/**
+ * The main job, step by step; each step resolves only when what it says was seen.
+ * @returns the figures in words.
+ */
+export async function showMainJob(options: MainJobOptions): Promise<string[]> {
+  const { printer, signal, provider, detached } = options;
+  const started = { provider, signal, detached };
+
+  printer.heading("Two clusters");
+  const system = await printer.step("west and east are up, a node each", async (progress) => {
+    const value = await startSystem({ ...started, onProgress: progress });
+    options.onUp(value);
+    return { value };
+  });
+  const west = system.member("west");
+  const east = system.member("east");
+  const step = <T>(
+    text: string,
+    action: () => Promise<T>,
+    detail?: (value: T) => string,
+  ): Promise<T> =>
+    printer.step(text, async () => {
+      signal.throwIfAborted();
+      const value = await action();
+      return { value, ...(detail === undefined ? {} : { detail: detail(value) }) };
+    });
+
+  await step("link install, in both", () => installEverywhere(system));
+  await step("link join west --context east, until Ready", () =>
+    link(system.bed, "join", "west", "--context", "east"),
+  );
+
+  printer.heading("A Service of west, called from a pod in east");
+  await step("an HTTP server in west; the namespace in east", async () => {
+    await createNamespaces([west, east], NAMESPACE);
+    await applyObjects(
+      west.client,
+      webServer({ namespace: NAMESPACE, name: "web", cluster: "west", image: system.image }),
+    );
+  });
+  const caller = await step("a pod in east calls http://web-west.shop.svc 50 times a second", () =>
+    startCaller(system, east, {
+      namespace: NAMESPACE,
+      name: "caller",
+      target: "http://web-west.shop.svc/",
+    }),
+  );
+  const exportedAtMs = Date.now();
+  const exported = await step(
+    "link export svc/web: the pod gets its answer",
+    async () => {
+      await link(system.bed, "export", "svc/web", "-n", NAMESPACE, "--context", "west");
+      return untilAnswered(caller, "west", exportedAtMs);
+    },
+    ({ tookMs, attempt }) =>
+      `“${(attempt.body ?? "").trim()}” ${formatDuration(tookMs)} after the command began`,
+  );
+
+  printer.heading("The provider's gateway dies");
+  const killed = await step(
+    "killed: the pod is refused",
+    async () => untilRefused(caller, await killGateway(west)),
+    ({ tookMs, attempt }) => `${attempt.code ?? ""} ${formatDuration(tookMs)} after the kill`,
+  );
+  const returned = await step("it returns: traffic flows", async () => {
+    const scaledAtMs = Date.now();
+    await scaleGateway(west, REPLICAS);
+    return untilAnswered(caller, "west", scaledAtMs);
+  });
+
+  printer.heading("No longer exported");
+  const unexported = await step(
+    "link unexport svc/web: the mirror is removed, its name is gone",
+    async () => {
+      const unexportedAtMs = Date.now();
+      await link(system.bed, "unexport", "svc/web", "-n", NAMESPACE, "--context", "west");
+      await untilGone(east, NAMESPACE, "web-west");
+      return untilUnresolved(caller, unexportedAtMs);
+    },
+  );
+
+  await step(
+    `of ${caller.attempts.length} connections none hung and none was answered by another`,
+    async () => {
+      const wrong = wrongAttempts(caller, "west");
+      if (wrong.length > 0)
+        throw new Error(`${wrong.length} attempts went wrong: ${wrong.slice(0, 5).join(", ")}`);
+    },
+  );
+  if (detached)
+    await step("link export svc/web again, to play with", () =>
+      link(system.bed, "export", "svc/web", "-n", NAMESPACE, "--context", "west"),
+    );
+  else await caller.stop();
+
+  return [
+    `export to answer ${formatDuration(exported.tookMs)}`,
+    `killed to refused ${formatDuration(killed.tookMs)}`,
+    `return to answer ${formatDuration(returned.tookMs)}`,
+    `unexport to gone ${formatDuration(unexported.tookMs)}`,
+  ];
+}

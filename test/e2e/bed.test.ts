@@ -1,0 +1,213 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { buildNodeImage } from "../../cmd/build/image.ts";
+import type { Bed, Cluster } from "../bed/bed.ts";
+import { openKubeconfig } from "../bed/kubeconfig.ts";
+import { localProvider } from "../bed/local.ts";
+import { poll } from "../bed/poll.ts";
+import { isAlive, readRecords } from "../bed/processes.ts";
+import { slotFolder } from "../bed/slot.ts";
+import { useBed } from "../bed/vitest-bed.ts";
+
+const readyTimeoutMs = 60_000;
+const callTimeoutMs = 2000;
+const namespacePath = "/api/v1/namespaces/default";
+const podName = "server";
+const labels = { app: "web" };
+
+const server = `require("node:http").createServer((_, response) => response.end(process.env.SAYS)).listen(8080)`;
+const caller = `fetch(process.argv[1], { signal: AbortSignal.timeout(${callTimeoutMs}) })
+  .then((response) => response.text())
+  .then(console.log, (error) => console.log(error.cause?.code ?? error.name))
+  .then(() => process.exit())`;
+
+/** Starts a pod, which answers with its cluster's name, behind the Service `web` of type LoadBalancer. */
+async function startWeb(cluster: Cluster): Promise<void> {
+  const api = openKubeconfig(cluster.kubeconfigPath);
+  const container = {
+    name: "web",
+    image: "localhost/node:24",
+    imagePullPolicy: "Never",
+    args: ["-e", server],
+    env: [{ name: "SAYS", value: cluster.name }],
+    readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 },
+  };
+  const spec = { containers: [container], terminationGracePeriodSeconds: 0 };
+  await api.create(`${namespacePath}/pods`, { apiVersion: "v1", kind: "Pod", metadata: { name: podName, labels }, spec });
+  await api.create(`${namespacePath}/services`, {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name: "web" },
+    spec: { type: "LoadBalancer", selector: labels, ports: [{ port: 80, targetPort: 8080 }] },
+  });
+  await api.close();
+}
+
+interface Addresses {
+  readonly pod: string;
+  readonly service: string;
+  readonly loadBalancer: string;
+}
+
+interface PodObject {
+  status: { podIP?: string; conditions?: { type: string; status: string }[] };
+}
+
+interface ServiceObject {
+  spec: { clusterIP: string };
+  status: { loadBalancer: { ingress?: { ip: string }[] } };
+}
+
+/** Waits until the pod is Ready and the Service has an address, and returns where they are. */
+async function addressesOfWeb(cluster: Cluster): Promise<Addresses> {
+  const api = openKubeconfig(cluster.kubeconfigPath);
+  try {
+    return await poll(
+      `web is ready in ${cluster.name}`,
+      async () => {
+        const { status } = await api.request<PodObject>("GET", `${namespacePath}/pods/${podName}`);
+        const service = await api.request<ServiceObject>("GET", `${namespacePath}/services/web`);
+        const loadBalancer = service.status.loadBalancer.ingress?.[0]?.ip;
+        const isReady = status.conditions?.some((each) => each.type === "Ready" && each.status === "True");
+        if (!isReady || !status.podIP || !loadBalancer) throw new Error(JSON.stringify({ status, loadBalancer }));
+        return { pod: status.podIP, service: service.spec.clusterIP, loadBalancer };
+      },
+      { timeoutMs: readyTimeoutMs },
+    );
+  } finally {
+    await api.close();
+  }
+}
+
+/** What the pod web of a cluster gets from a URL: the answer, or the reason why there is none. */
+async function fromPod(cluster: Cluster, url: string): Promise<string> {
+  const target = { namespace: "default", pod: podName };
+  const { stdout, stderr } = await cluster.execInPod(target, ["/usr/local/bin/node", "-e", caller, url]);
+  return stdout.trim() || stderr;
+}
+
+async function fromNode(cluster: Cluster, url: string): Promise<string> {
+  const [node] = cluster.nodes;
+  if (!node) throw new Error(`${cluster.name} has no node`);
+  const { stdout, stderr } = await node.exec([process.execPath, "-e", caller, url]);
+  return stdout.trim() || stderr;
+}
+
+const noAnswer = /^(TimeoutError|UND_ERR_CONNECT_TIMEOUT|EHOSTUNREACH|ENETUNREACH)$/;
+
+describe("two clusters with a node each", () => {
+  const up = useBed(async () => ({
+    clusters: [
+      { name: "west", nodes: 1 },
+      { name: "east", nodes: 1, proxyMode: "iptables" },
+    ],
+    images: [(await buildNodeImage()).path],
+  }));
+  const web: Record<string, Addresses> = {};
+  const of = (name: string): Addresses => {
+    const found = web[name];
+    if (!found) throw new Error(`web does not run in ${name}`);
+    return found;
+  };
+
+  test("pods become Ready and a Service of type LoadBalancer gets an address", async () => {
+    const clusters = [...up().clusters.values()];
+    await Promise.all(clusters.map(startWeb));
+    for (const cluster of clusters) web[cluster.name] = await addressesOfWeb(cluster);
+    expect(of("west").loadBalancer).not.toBe(of("east").loadBalancer);
+  });
+
+  test.each(["west", "east"])("in %s a pod reaches a Service by ClusterIP and by its name in cluster DNS", async (name) => {
+    const cluster = up().cluster(name);
+    // kube-proxy learns of an endpoint a moment after the pod is Ready.
+    await poll(
+      "the ClusterIP answers",
+      async () => (await fromPod(cluster, `http://${of(name).service}/`)) === name,
+      { timeoutMs: readyTimeoutMs },
+    );
+    expect(await fromPod(cluster, "http://web/")).toBe(name);
+    expect(await fromPod(cluster, "http://web.default.svc.cluster.local/")).toBe(name);
+    expect(await fromPod(cluster, "http://nobody.default.svc.cluster.local/")).toBe("ENOTFOUND");
+  });
+
+  test("a pod reaches its API server as kubernetes.default with its own token", async () => {
+    const script = `
+      const { readFileSync } = require("node:fs");
+      const read = (name) => readFileSync("/var/run/secrets/kubernetes.io/serviceaccount/" + name, "utf8");
+      const headers = { authorization: "Bearer " + read("token") };
+      require("node:https").get("https://kubernetes.default/version", { ca: read("ca.crt"), headers }, (response) => {
+        console.log(response.statusCode);
+        response.resume();
+      });`;
+    const target = { namespace: "default", pod: podName };
+    const { stdout, stderr } = await up().cluster("east").execInPod(target, ["/usr/local/bin/node", "-e", script]);
+    expect(stdout.trim(), stderr).toBe("200");
+  });
+
+  test("a load balancer's address answers in the other cluster, from its node and from its pods", async () => {
+    for (const [here, there] of [
+      ["west", "east"],
+      ["east", "west"],
+    ] as const) {
+      const url = `http://${of(there).loadBalancer}/`;
+      expect(await fromNode(up().cluster(here), url)).toBe(there);
+      expect(await fromPod(up().cluster(here), url)).toBe(there);
+    }
+  });
+
+  test("pod and Service ranges are not routed between clusters", async () => {
+    const tries = [
+      ["west", "east"],
+      ["east", "west"],
+    ].flatMap(([here = "", there = ""]) =>
+      [`http://${of(there).pod}:8080/`, `http://${of(there).service}/`].flatMap((url) => [
+        { from: `a node of ${here}`, url, outcome: fromNode(up().cluster(here), url) },
+        { from: `a pod of ${here}`, url, outcome: fromPod(up().cluster(here), url) },
+      ]),
+    );
+    for (const { from, url, outcome } of tries) expect(await outcome, `${url} from ${from}`).toMatch(noAnswer);
+  });
+
+  test("a node's own address does not answer in the other cluster", async () => {
+    const [node] = up().cluster("east").nodes;
+    const kubelet = `https://${node?.address}:10250/`;
+    // The kubelet's certificate is its own; that it is refused shows that the kubelet was reached.
+    expect(await fromNode(up().cluster("east"), kubelet)).toMatch(/CERT/);
+    expect(await fromNode(up().cluster("west"), kubelet)).toMatch(noAnswer);
+  });
+
+  test("a failing command in a pod gives its exit code and what it wrote to standard error", async () => {
+    const script = `console.error("no luck"); process.exit(7)`;
+    const target = { namespace: "default", pod: podName };
+    const result = await up().cluster("west").execInPod(target, ["/usr/local/bin/node", "-e", script]);
+    expect(result).toEqual({ stdout: "", stderr: "no luck\n", code: 7 });
+  });
+});
+
+/** All that a bed may leave on the machine, by name. */
+function leftOvers(bed: Bed, slot: number): string[] {
+  const named = (folder: string, part: string) =>
+    existsSync(folder) ? readdirSync(folder).filter((name) => name.startsWith(part)) : [];
+  const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n");
+  return [
+    ...named("/run/netns", `is${slot}-`),
+    ...named("/sys/class/net", `is${slot}-`),
+    ...readdirSync("/sys/fs/cgroup").flatMap((name) => named(`/sys/fs/cgroup/${name}`, `isthmus-${slot}`)),
+    ...named("/var/lib/cni/results", `is${slot}-`),
+    ...mounts.filter((line) => line.includes(`${slotFolder(slot)}/`)),
+    ...[slotFolder(slot), bed.kubeconfigPath, bed.logsFolder].filter((path) => existsSync(path)),
+  ];
+}
+
+test("after down nothing is left: no process, namespace, cable, mount, cgroup or folder", async () => {
+  const bed = await localProvider.up({ clusters: [{ name: "west", nodes: 1 }], images: [(await buildNodeImage()).path] });
+  const slot = Number(bed.id.replace("local-", ""));
+  await startWeb(bed.cluster("west"));
+  await addressesOfWeb(bed.cluster("west"));
+  const records = readRecords(slotFolder(slot));
+  expect(records.filter(isAlive).map(({ label }) => label)).toHaveLength(9);
+  expect(leftOvers(bed, slot)).not.toHaveLength(0);
+  await bed.down();
+  expect(records.filter(isAlive).map(({ label }) => label)).toEqual([]);
+  expect(leftOvers(bed, slot)).toEqual([]);
+});

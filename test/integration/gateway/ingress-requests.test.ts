@@ -1,0 +1,98 @@
+import { once } from "node:events";
+import { type ClientHttp2Session, type OutgoingHttpHeaders, connect } from "node:http2";
+import { beforeAll, expect, onTestFinished, test } from "vitest";
+import { gatewayIdentity, peerServerName } from "../../../api/names.ts";
+import { clientTlsOptions } from "../../../pki/tls.ts";
+import {
+  type Identity,
+  type Provider,
+  createIdentity,
+  startEcho,
+  startProvider,
+} from "./two-gateways.ts";
+
+let west: Identity;
+let east: Identity;
+
+beforeAll(async () => {
+  [west, east] = await Promise.all([createIdentity("west"), createIdentity("east")]);
+});
+
+/** A session of east's with a provider, by a client that is not ours. */
+function sessionTo(provider: Provider): ClientHttp2Session {
+  const session = connect(`https://127.0.0.1:${provider.port}`, {
+    ...clientTlsOptions({
+      leaf: east.leaf,
+      bundlePem: west.ca.certificatePem,
+      identity: gatewayIdentity("west"),
+      serverName: peerServerName("east"),
+    }),
+  });
+  session.on("error", () => undefined);
+  onTestFinished(() => session.destroy());
+  return session;
+}
+
+/** Status, reason and body of the answer to a request. */
+async function ask(session: ClientHttp2Session, headers: OutgoingHttpHeaders) {
+  const stream = session.request(headers);
+  stream.on("error", () => undefined);
+  const [answer]: { [name: string]: unknown }[] = await once(stream, "response");
+  if (headers[":method"] === "CONNECT" && answer?.[":status"] === 200) {
+    stream.destroy();
+    return { status: 200, reason: undefined, body: "" };
+  }
+  let body = "";
+  stream.on("data", (chunk: Buffer) => (body += chunk.toString()));
+  await once(stream, "close");
+  return { status: answer?.[":status"], reason: answer?.["isthmus-reason"], body };
+}
+
+const connectTo = (authority: string): OutgoingHttpHeaders => ({
+  ":method": "CONNECT",
+  ":authority": authority,
+});
+
+test.each([
+  ["web.shop.svc:80", 200, undefined],
+  ["web.shop.svc:82", 403, "PortNotExported"],
+  ["web.shop.svc:81", 503, "NoReadyEndpoints"],
+  ["other.shop.svc:80", 404, "NotExported"],
+  ["web.other.svc:80", 404, "NotExported"],
+  ["127.0.0.1:80", 400, "AuthorityInvalid"],
+  ["[::1]:80", 400, "AuthorityInvalid"],
+  ["kubernetes.default:443", 400, "AuthorityInvalid"],
+  ["web.shop.svc.cluster.local:80", 400, "AuthorityInvalid"],
+  ["web.shop.svc.:80", 400, "AuthorityInvalid"],
+  ["WEB.shop.svc:80", 400, "AuthorityInvalid"],
+  ["web.shop.svc:080", 400, "AuthorityInvalid"],
+  ["web.shop.svc:65536", 400, "AuthorityInvalid"],
+  ["web.shop.svc", 400, "AuthorityInvalid"],
+  ["%77eb.shop.svc:80", 400, "AuthorityInvalid"],
+])("CONNECT %s is answered %i %s", async (authority, status, reason) => {
+  const provider = await startProvider(west, [east]);
+  provider.export("web", [await startEcho()]);
+  expect(await ask(sessionTo(provider), connectTo(authority))).toMatchObject({ status, reason });
+});
+
+test("other methods and paths are refused", async () => {
+  const session = sessionTo(await startProvider(west, [east]));
+  expect(await ask(session, { ":method": "GET", ":path": "/" })).toMatchObject({ status: 405 });
+  expect(await ask(session, { ":method": "POST", ":path": "/.isthmus/ready" })).toMatchObject({
+    status: 405,
+  });
+});
+
+test("the ready probe tells the cluster's name, and says no from the beginning of a drain", async () => {
+  const provider = await startProvider(west, [east]);
+  const session = sessionTo(provider);
+  const probe = { ":method": "GET", ":path": "/.isthmus/ready" };
+  const ready = await ask(session, probe);
+  expect(ready.status).toBe(200);
+  expect(JSON.parse(ready.body)).toEqual({ cluster: "west", draining: false });
+
+  provider.ingress.announceDrain();
+  const draining = await ask(session, probe);
+  expect(draining.status).toBe(503);
+  expect(JSON.parse(draining.body)).toEqual({ cluster: "west", draining: true });
+});

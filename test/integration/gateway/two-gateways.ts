@@ -1,0 +1,358 @@
+import { randomInt } from "node:crypto";
+import { once } from "node:events";
+import { type Server, type Socket, connect, createServer } from "node:net";
+import { pino } from "pino";
+import { Registry } from "prom-client";
+import { onTestFinished } from "vitest";
+import { systemClock } from "../../../api/clock.ts";
+import type { Link } from "../../../api/link.ts";
+import {
+  ANNOTATIONS,
+  CONTROLLER_FIELD_MANAGER,
+  LABELS,
+  MANAGED_BY,
+  gatewayIdentity,
+  peerServerName,
+} from "../../../api/names.ts";
+import type { EndpointSlice, Service } from "../../../api/objects.ts";
+import { Egress, type EgressState } from "../../../gateway/egress/egress.ts";
+import { EndpointIndex } from "../../../gateway/ingress/endpoint-index.ts";
+import { DEFAULT_INGRESS_LIMITS, Ingress } from "../../../gateway/ingress/ingress.ts";
+import { declareGatewayMetrics } from "../../../gateway/metrics.ts";
+import { DEFAULT_SESSION_TIMES } from "../../../gateway/session/peer-session.ts";
+import { type CertificateAndKey, createAuthority, issueLeaf } from "../../../pki/authority.ts";
+import type { TrustedPeer } from "../../../pki/tls.ts";
+import { eventually } from "../fixtures.ts";
+
+/** Gateways of both sides in this process, over real TLS on loopback, without any API server. */
+
+/** What makes a cluster one to others: its name, its CA and its gateway's leaf. */
+export interface Identity {
+  readonly name: string;
+  readonly ca: CertificateAndKey;
+  readonly leaf: CertificateAndKey;
+}
+
+export async function createIdentity(name: string): Promise<Identity> {
+  const ca = await createAuthority({ clusterName: name, nowMs: Date.now() });
+  return { name, ca, leaf: await renewedLeaf({ name, ca }) };
+}
+
+export async function renewedLeaf({ name, ca }: Omit<Identity, "leaf">) {
+  return await issueLeaf(ca, { identity: gatewayIdentity(name), nowMs: Date.now() });
+}
+
+/** The Peer by which a provider trusts a consumer. */
+export function peerOf({ name, ca }: Identity): TrustedPeer {
+  return {
+    name,
+    serverName: peerServerName(name),
+    bundlePem: ca.certificatePem,
+    identity: gatewayIdentity(name),
+  };
+}
+
+const logger = pino({ level: process.env["GATEWAY_TEST_LOG"] ?? "silent" });
+
+/** A provider's gateway with the Services and endpoints that a test gives it. */
+export class Provider {
+  readonly identity: Identity;
+  readonly ingress: Ingress;
+  readonly registry = new Registry();
+  readonly #services = new Map<string, Service>();
+  readonly #slices = new Map<string, EndpointSlice>();
+  readonly #endpoints = new EndpointIndex(this.#slices);
+
+  constructor(identity: Identity, port = 0, limits = {}) {
+    this.identity = identity;
+    this.ingress = new Ingress({
+      clusterName: identity.name,
+      port,
+      host: "127.0.0.1",
+      view: {
+        services: this.#services,
+        endpoints: this.#endpoints,
+        // The endpoints of these tests are on loopback.
+        forbids: () => false,
+      },
+      limits: { ...DEFAULT_INGRESS_LIMITS, ...limits },
+      clock: systemClock,
+      random: Math.random,
+      logger,
+      metrics: declareGatewayMetrics(this.registry),
+    });
+    this.ingress.setLeaf(identity.leaf);
+  }
+
+  /** Exports `shop/name` port 80, served by these ports of loopback. */
+  export(name: string, backends: readonly number[], annotations: Record<string, string> = {}) {
+    this.#services.set(`shop/${name}`, {
+      metadata: {
+        namespace: "shop",
+        name,
+        annotations: { [ANNOTATIONS.export]: "true", ...annotations },
+      },
+      spec: {
+        type: "ClusterIP",
+        clusterIP: "10.0.0.1",
+        ports: [
+          { name: "http", port: 80 },
+          { name: "admin", port: 81 },
+        ],
+      },
+    });
+    for (const [index, port] of backends.entries()) {
+      const key = `shop/${name}-${index}`;
+      const slice: EndpointSlice = {
+        metadata: {
+          namespace: "shop",
+          name: `${name}-${index}`,
+          labels: { [LABELS.serviceName]: name },
+        },
+        addressType: "IPv4",
+        endpoints: [{ addresses: ["127.0.0.1"] }],
+        ports: [{ name: "http", port, protocol: "TCP" }],
+      };
+      this.#slices.set(key, slice);
+      this.#endpoints.add(key, slice);
+    }
+  }
+
+  unexport(name: string): void {
+    this.#services.delete(`shop/${name}`);
+  }
+
+  get port(): number {
+    return this.ingress.port;
+  }
+}
+
+/** A provider's gateway that trusts these consumers, ended with the test. */
+export async function startProvider(
+  identity: Identity,
+  consumers: readonly Identity[],
+  options: { port?: number; sessionsPerConsumer?: number } = {},
+): Promise<Provider> {
+  const { port, ...limits } = options;
+  const provider = new Provider(identity, port, limits);
+  onTestFinished(() => provider.ingress.destroy());
+  provider.ingress.setPeers(consumers.map(peerOf));
+  await provider.ingress.start();
+  return provider;
+}
+
+/** A consumer's gateway, and the objects it acts on. */
+export class Consumer {
+  readonly identity: Identity;
+  readonly egress: Egress;
+  readonly registry = new Registry();
+  readonly metrics = declareGatewayMetrics(this.registry);
+  readonly state: {
+    links: Map<string, Link>;
+    mirrors: Map<string, Service>;
+    leaf: EgressState["leaf"];
+  };
+
+  constructor(identity: Identity) {
+    this.identity = identity;
+    this.state = { links: new Map(), mirrors: new Map(), leaf: identity.leaf };
+    this.egress = new Egress({
+      clusterName: identity.name,
+      host: "127.0.0.1",
+      times: DEFAULT_SESSION_TIMES,
+      nowMs: Date.now,
+      random: Math.random,
+      logger,
+      metrics: this.metrics,
+    });
+  }
+
+  update(): void {
+    const { links, mirrors, leaf } = this.state;
+    this.egress.update({ links: [...links.values()], mirrors: [...mirrors.values()], leaf });
+  }
+
+  /** Links to a provider at these ports of loopback (`addresses`: of other hosts). */
+  link(
+    provider: Identity,
+    port: number,
+    options: { addresses?: string[]; bundlePem?: string; successThreshold?: number } = {},
+  ): void {
+    const { addresses = ["127.0.0.1"], successThreshold = 1 } = options;
+    const bundlePem = options.bundlePem ?? provider.ca.certificatePem;
+    this.state.links.set(provider.name, {
+      metadata: { name: provider.name },
+      spec: {
+        credentialsSecretRef: { name: "unused" },
+        gateway: { addresses, port, identity: gatewayIdentity(provider.name) },
+        trustBundle: bundlePem,
+        probe: { successThreshold },
+      },
+    });
+    this.update();
+  }
+
+  /** Mirrors port 80 of a provider's `shop/name`; returns the port it is reached at here. */
+  async mirror(provider: string, name: string, change: (mirror: Service) => void = () => {}) {
+    const port = await freeEgressPort();
+    const mirror: Service = {
+      metadata: {
+        namespace: "shop",
+        name: `${name}-${provider}`,
+        creationTimestamp: "2026-01-01T00:00:00Z",
+        labels: { [LABELS.managedBy]: MANAGED_BY, [LABELS.link]: provider },
+        annotations: { [ANNOTATIONS.source]: `${provider}/shop/${name}` },
+        managedFields: [{ manager: CONTROLLER_FIELD_MANAGER }],
+      },
+      spec: { ports: [{ name: "http", port: 80, targetPort: port }] },
+    };
+    change(mirror);
+    this.state.mirrors.set(`shop/${name}-${provider}`, mirror);
+    this.update();
+    return port;
+  }
+
+  async untilOpen(port: number): Promise<void> {
+    await eventually(
+      () => {
+        if (!this.egress.openPorts.includes(port)) throw new Error(this.seen());
+      },
+      { describe: `port ${port} is open` },
+    );
+  }
+
+  async untilClosed(port: number): Promise<void> {
+    await eventually(
+      () => {
+        if (this.egress.openPorts.includes(port)) throw new Error(this.seen());
+      },
+      { describe: `port ${port} is closed` },
+    );
+  }
+
+  seen(): string {
+    return `open ports ${this.egress.openPorts.join(", ") || "none"}`;
+  }
+}
+
+/** A consumer's gateway, ended with the test. */
+export function startConsumer(identity: Identity): Consumer {
+  const consumer = new Consumer(identity);
+  onTestFinished(() => consumer.egress.destroy());
+  return consumer;
+}
+
+/** A TCP server on loopback, ended with its connections when the test ends; returns its port. */
+export async function startBackend(onConnection: (socket: Socket) => void): Promise<number> {
+  const sockets = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket);
+    socket.on("error", () => socket.destroy());
+    onConnection(socket);
+  });
+  onTestFinished(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return portOf(server);
+}
+
+/** A backend that sends back what it gets. */
+export async function startEcho(): Promise<number> {
+  return await startBackend((socket) => socket.pipe(socket));
+}
+
+/** Connects to a mirrored port; the socket is ended with the test. */
+export async function dialMirror(port: number): Promise<Socket> {
+  const socket = connect({ host: "127.0.0.1", port, allowHalfOpen: true });
+  onTestFinished(() => void socket.destroy());
+  socket.on("error", () => undefined);
+  await once(socket, "connect");
+  return socket;
+}
+
+/** Connects and hears how the connection ends: what was received, then `end`, or the error code. */
+export async function hear(port: number, send?: string): Promise<string> {
+  const socket = connect({ host: "127.0.0.1", port, allowHalfOpen: true });
+  onTestFinished(() => void socket.destroy());
+  if (send !== undefined) socket.end(send);
+  return await heard(socket);
+}
+
+/** What a socket receives, then `end`, or the error code. */
+export async function heard(socket: Socket): Promise<string> {
+  let text = "";
+  return await new Promise((resolve) => {
+    socket.on("data", (chunk: Buffer) => (text += chunk.toString()));
+    socket.on("end", () => resolve(`${text}end`));
+    socket.on("error", (error: NodeJS.ErrnoException) => resolve(`${text}${error.code ?? ""}`));
+  });
+}
+
+/** A free port of the range of mirrors. */
+export async function freeEgressPort(): Promise<number> {
+  for (;;) {
+    const server = createServer().listen(randomInt(10_000, 30_000), "127.0.0.1");
+    try {
+      await once(server, "listening");
+    } catch {
+      continue;
+    }
+    const port = portOf(server);
+    server.close();
+    await once(server, "close");
+    return port;
+  }
+}
+
+export function portOf(server: Server): number {
+  const address = server.address();
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
+/** A wire to a port of loopback that can go dead without closing anything. */
+export interface Wire {
+  readonly port: number;
+  /** From now on nothing passes and nothing is closed. */
+  cut(): void;
+  /** New connections pass again; those from before stay dead. */
+  mend(): void;
+}
+
+export async function startWire(to: number): Promise<Wire> {
+  let dead = false;
+  const pairs = new Set<readonly [Socket, Socket]>();
+  const port = await startBackend((near) => {
+    const far = connect({ host: "127.0.0.1", port: to });
+    onTestFinishedQuietly(far);
+    const pair = [near, far] as const;
+    pairs.add(pair);
+    for (const [from, into] of [pair, [far, near] as const]) {
+      from.on("error", () => into.destroy());
+      from.on("close", () => {
+        if (!dead) into.destroy();
+      });
+      if (!dead) from.pipe(into);
+    }
+  });
+  return {
+    port,
+    cut: () => {
+      dead = true;
+      for (const [near, far] of pairs) {
+        near.unpipe(far).pause();
+        far.unpipe(near).pause();
+      }
+      pairs.clear();
+    },
+    mend: () => {
+      dead = false;
+    },
+  };
+}
+
+function onTestFinishedQuietly(socket: Socket): void {
+  socket.on("error", () => socket.destroy());
+}

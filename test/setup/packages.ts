@@ -1,0 +1,60 @@
+import { spawnSync } from "node:child_process";
+
+/** The Debian packages of the test bed, with what each is for. */
+const neededPackages = new Map([
+  ["iproute2", "network namespaces and cables"],
+  ["nftables", "kube-proxy in mode nftables"],
+  ["iptables", "kube-proxy in mode iptables, and masquerading by the CNI plugins"],
+  ["conntrack", "kube-proxy's cleaning of stale connections"],
+  ["kmod", "loading kernel modules"],
+  ["procps", "sysctl"],
+  ["openssl", "looking at certificates in tests"],
+  ["containerd", "container runtime of the nodes"],
+  ["runc", "container runtime of the nodes"],
+  ["containernetworking-plugins", "network of the pods"],
+  ["util-linux", "nsenter"],
+]);
+
+/** Thrown when set-up needs something only a person can provide; the message says what. */
+export class UnsupportedError extends Error {
+  override name = "UnsupportedError";
+}
+
+/** The names of those packages that dpkg does not list as installed, given its output of one "name status" a line. */
+export function missingPackages(dpkgOutput: string, needed: Iterable<string>): string[] {
+  const installed = new Set(
+    dpkgOutput
+      .split("\n")
+      .map((line) => line.split(" "))
+      .filter(([, status]) => status === "installed")
+      .map(([name]) => name),
+  );
+  return [...needed].filter((name) => !installed.has(name));
+}
+
+function apt(args: readonly string[]): void {
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  const { status } = spawnSync("apt-get", ["-qq", ...args], { stdio: "inherit", env });
+  if (status !== 0) throw new UnsupportedError(`apt-get ${args.join(" ")} failed; see above`);
+}
+
+/**
+ * Installs the Debian packages that are missing, naming them first.
+ * @throws UnsupportedError if there are some and this is not root, or apt-get fails.
+ */
+export function installPackages(): void {
+  const format = "${Package} ${db:Status-Status}\\n";
+  // dpkg-query fails when it does not know one of the names, and lists the others all the same.
+  const query = spawnSync("dpkg-query", ["--show", `--showformat=${format}`, ...neededPackages.keys()], {
+    encoding: "utf8",
+  });
+  const missing = missingPackages(query.stdout, neededPackages.keys());
+  if (missing.length === 0) return;
+  const list = missing.map((name) => `  - ${name} (${neededPackages.get(name) ?? ""})`).join("\n");
+  if (process.getuid?.() !== 0) {
+    throw new UnsupportedError(`Debian packages are missing:\n${list}\nInstall them: apt-get install ${missing.join(" ")}`);
+  }
+  console.log(`set-up: installing Debian packages:\n${list}`);
+  apt(["update"]);
+  apt(["install", "--yes", "--no-install-recommends", ...missing]);
+}

@@ -1,0 +1,17 @@
+import { run } from "../bed/command.ts";
+import type { Bed } from "../bed/bed.ts";
+
+const LINK_BUNDLE = new URL("../../dist/link.mjs", import.meta.url).pathname;
+const LINK_TIMEOUT_MS = 180_000;
+
+/**
+ * Runs the `link` command as it is shipped, with the bed's kubeconfig.
+ * @returns what it printed.
+ * @throws Error with all it printed when it fails.
+ */
+export async function link(bed: Bed, ...args: string[]): Promise<string> {
+  const argv = [process.execPath, LINK_BUNDLE, ...args, "--kubeconfig", bed.kubeconfigPath];
+  const { code, stdout, stderr } = await run(argv, { timeoutMs: LINK_TIMEOUT_MS });
+  if (code !== 0) throw new Error(`link ${args.join(" ")} ended with ${code}:\n${stdout}${stderr}`);
+  return stdout;
+}

@@ -1,0 +1,120 @@
+import type { KubeConfig } from "@kubernetes/client-node";
+import { bundle } from "../../cmd/build/bundle.ts";
+import { buildImage } from "../../cmd/build/image.ts";
+import { RESOURCES } from "../../api/resources.ts";
+import { createKubeClient, type KubeClient } from "../../kube/client.ts";
+import { loadKubeconfig } from "../../kube/kubeconfig.ts";
+import type { Bed, Cluster, ClusterSpec, DownOptions, Provider } from "../bed/bed.ts";
+import { localProvider } from "../bed/local.ts";
+import { Caller, type CallerOptions } from "../workload/caller.ts";
+import { link } from "./link-command.ts";
+
+/** A cluster of the system, with an administrator's access to it. */
+export interface Member {
+  readonly name: string;
+  readonly cluster: Cluster;
+  readonly client: KubeClient;
+  readonly kubeConfig: KubeConfig;
+}
+
+/** Clusters with nodes that can run the product's image. */
+export interface System {
+  readonly bed: Bed;
+  /** Reference of the product's image, which also runs the workloads. */
+  readonly image: string;
+  member(name: string): Member;
+  /** @returns the folder of the logs, when they were kept. */
+  down(options?: DownOptions): Promise<string | undefined>;
+}
+
+export interface SystemOptions {
+  readonly clusters?: readonly ClusterSpec[];
+  readonly provider?: Provider;
+  readonly detached?: boolean;
+  readonly signal?: AbortSignal;
+  onProgress?(line: string): void;
+}
+
+const TWO_CLUSTERS: readonly ClusterSpec[] = [
+  { name: "west", nodes: 1 },
+  { name: "east", nodes: 1 },
+];
+
+/** Builds the product and brings up clusters that have its image; nothing is installed yet. */
+export async function startSystem(options: SystemOptions = {}): Promise<System> {
+  const {
+    clusters = TWO_CLUSTERS,
+    provider = localProvider,
+    onProgress,
+    signal,
+    detached,
+  } = options;
+  onProgress?.("building bundles and image");
+  await bundle();
+  const image = await buildImage();
+  const bed = await provider.up({
+    clusters,
+    images: [image.path],
+    ...(signal === undefined ? {} : { signal }),
+    ...(detached === undefined ? {} : { detached }),
+    ...(onProgress === undefined ? {} : { onProgress }),
+  });
+  const members = new Map([...bed.clusters].map(([name, cluster]) => [name, memberOf(cluster)]));
+  return {
+    bed,
+    image: image.reference,
+    member(name) {
+      const member = members.get(name);
+      if (member === undefined) throw new Error(`the system has no cluster ${name}`);
+      return member;
+    },
+    async down(downOptions) {
+      await Promise.all([...members.values()].map(({ client }) => client.close()));
+      return bed.down(downOptions);
+    },
+  };
+}
+
+/** Installs the product in every cluster, with the command an operator would use. */
+export async function installEverywhere(system: System): Promise<void> {
+  await Promise.all(
+    [...system.bed.clusters.keys()].map((name) =>
+      link(system.bed, "install", "--context", name, "--image", system.image),
+    ),
+  );
+}
+
+/** A system in which east consumes from west. What was up is taken down again when a step fails. */
+export async function startJoinedSystem(options: SystemOptions = {}): Promise<System> {
+  const system = await startSystem(options);
+  try {
+    options.onProgress?.("installing in every cluster");
+    await installEverywhere(system);
+    options.onProgress?.("joining west to east");
+    await link(system.bed, "join", "west", "--context", "east");
+    return system;
+  } catch (error) {
+    const logs = await system.down({ keepLogs: true });
+    throw new Error(`the system did not come up; logs: ${logs ?? "none"}`, { cause: error });
+  }
+}
+
+/** Creates a namespace in each of the clusters. */
+export async function createNamespaces(members: readonly Member[], name: string): Promise<void> {
+  const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name } };
+  await Promise.all(members.map(({ client }) => client.create(RESOURCES.namespaces, namespace)));
+}
+
+/** Starts a caller pod in one of the system's clusters. */
+export function startCaller(
+  system: System,
+  { client, kubeConfig }: Member,
+  options: Omit<CallerOptions, "client" | "kubeConfig" | "image">,
+): Promise<Caller> {
+  return Caller.start({ ...options, client, kubeConfig, image: system.image });
+}
+
+function memberOf(cluster: Cluster): Member {
+  const kubeConfig = loadKubeconfig({ path: cluster.kubeconfigPath, context: cluster.name });
+  return { name: cluster.name, cluster, kubeConfig, client: createKubeClient(kubeConfig) };
+}
