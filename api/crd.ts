@@ -228,17 +228,15 @@ function definition(resource: Resource, kind: Kind): CustomResourceDefinition {
 }
 
 function toStructural(schema: z.ZodType): StructuralSchema {
-  const json = z.toJSONSchema(schema, {
-    io: "input",
-    unrepresentable: "throw",
-    override: ({ jsonSchema }) => makeStructural(jsonSchema as StructuralSchema),
-  });
-  const { $schema: _dialect, ...structural } = json as StructuralSchema;
+  const { $schema: _dialect, ...json } = z.toJSONSchema(schema, { io: "input" });
+  // Through JSON, which takes off zod's types and leaves ours to say what a structural schema is.
+  const structural: StructuralSchema = JSON.parse(JSON.stringify(json));
+  makeStructural(structural);
   return structural;
 }
 
 /**
- * Takes out what a structural schema may not hold.
+ * Takes out what a structural schema may not hold, here and below.
  * https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema
  */
 function makeStructural(schema: StructuralSchema): void {
@@ -248,6 +246,10 @@ function makeStructural(schema: StructuralSchema): void {
     if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
     if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
     schema.format = schema.maximum === undefined ? "int64" : "int32";
+  }
+  const { properties = {}, items, additionalProperties } = schema;
+  for (const child of [...Object.values(properties), items, additionalProperties]) {
+    if (child !== undefined) makeStructural(child);
   }
 }
 

@@ -1,13 +1,7 @@
 import type { Clock, Random } from "../api/clock.ts";
 import { asksForExport } from "../api/export.ts";
 import type { Link } from "../api/link.ts";
-import {
-  ANNOTATIONS,
-  GATEWAY_TLS_SECRET_NAME,
-  INSTALL_NAMESPACE,
-  LABELS,
-  MANAGED_BY,
-} from "../api/names.ts";
+import { ANNOTATIONS, GATEWAY_TLS_SECRET_NAME, LABELS, MANAGED_BY } from "../api/names.ts";
 import type { EndpointSlice, KubeObject, Secret, Service } from "../api/objects.ts";
 import { isOurs } from "../api/ownership.ts";
 import type { Peer } from "../api/peer.ts";
@@ -20,6 +14,8 @@ import { EndpointIndex, pruneSlice } from "./ingress/endpoint-index.ts";
 
 export interface ClusterWatchOptions {
   client: KubeClient;
+  /** Where Links, Peers and the leaf are. */
+  namespace: string;
   clock: Clock;
   random: Random;
   logger: Logger;
@@ -38,12 +34,12 @@ export class ClusterWatch {
   readonly endpoints: EndpointIndex;
 
   constructor(options: ClusterWatchOptions) {
-    const namespace = INSTALL_NAMESPACE;
+    const { namespace, ...shared } = options;
     const { links, peers, secrets, services, endpointSlices } = RESOURCES;
-    this.links = new Reflector<Link>({ ...options, name: "links", resource: links, namespace });
-    this.peers = new Reflector<Peer>({ ...options, name: "peers", resource: peers, namespace });
+    this.links = new Reflector<Link>({ ...shared, name: "links", resource: links, namespace });
+    this.peers = new Reflector<Peer>({ ...shared, name: "peers", resource: peers, namespace });
     this.leafSecret = new Reflector<Secret>({
-      ...options,
+      ...shared,
       name: "leaf",
       resource: secrets,
       namespace,
@@ -51,20 +47,20 @@ export class ClusterWatch {
       fieldSelector: `metadata.name=${GATEWAY_TLS_SECRET_NAME}`,
     });
     this.mirrors = new Reflector<Service>({
-      ...options,
+      ...shared,
       name: "mirrors",
       resource: services,
       labelSelector: `${LABELS.managedBy}=${MANAGED_BY}`,
       transform: keepMirror,
     });
     this.exports = new Reflector<Service>({
-      ...options,
+      ...shared,
       name: "exports",
       resource: services,
       transform: keepExported,
     });
     this.slices = new Reflector<EndpointSlice>({
-      ...options,
+      ...shared,
       name: "endpointslices",
       resource: endpointSlices,
       transform: pruneSlice,

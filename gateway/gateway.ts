@@ -1,7 +1,7 @@
 import type { Registry } from "prom-client";
 import type { Clock, Random } from "../api/clock.ts";
 import { errorMessage } from "../api/errors.ts";
-import { peerServerName } from "../api/names.ts";
+import { INSTALL_NAMESPACE, peerServerName } from "../api/names.ts";
 import type { Secret } from "../api/objects.ts";
 import { type Peer, parsePeerSpec } from "../api/peer.ts";
 import type { Startable } from "../api/startable.ts";
@@ -23,6 +23,8 @@ import type { SessionTimes } from "./session/peer-session.ts";
 export interface GatewayOptions {
   /** Of the gateway's own cluster; closed by whoever made it. */
   client: KubeClient;
+  /** Where Links, Peers and the leaf are; isthmus-system when absent (tests share an API server). */
+  namespace?: string;
   /** This cluster's own name. */
   clusterName: string;
   ports: { ingress: number; health: number };
@@ -46,6 +48,7 @@ export interface GatewayOptions {
 }
 
 const DRAIN_POLL_MS = 50;
+const UPDATE_INTERVAL_MS = 50;
 
 /** The gateway: both roles, acting on what it watches in its own cluster. */
 export class Gateway implements Startable {
@@ -58,6 +61,7 @@ export class Gateway implements Startable {
   readonly #stopping = new AbortController();
   #leaf: CertificateAndKey | undefined;
   #updateQueued = false;
+  #updatedAtMs = Number.NEGATIVE_INFINITY;
   #draining = false;
 
   constructor(options: GatewayOptions) {
@@ -65,7 +69,14 @@ export class Gateway implements Startable {
     const { registry, clock, logger } = options;
     this.#metrics = declareGatewayMetrics(registry);
     const shared = { ...options, metrics: this.#metrics };
-    this.#watch = new ClusterWatch({ ...options, metrics: declareKubeMetrics(registry) });
+    this.#watch = new ClusterWatch({
+      client: options.client,
+      namespace: options.namespace ?? INSTALL_NAMESPACE,
+      clock,
+      random: options.random,
+      logger,
+      metrics: declareKubeMetrics(registry),
+    });
     this.#egress = new Egress({ ...shared, nowMs: () => clock.nowMs() });
     this.#ingress = new Ingress({
       ...shared,
@@ -168,17 +179,21 @@ export class Gateway implements Startable {
     return this.#options.apiServer === undefined ? own : [...own, this.#options.apiServer];
   }
 
-  /** One update for all changes of one turn of the event loop. */
+  /** The first change of a burst is acted on at once, the rest of it together. */
   #queueUpdate(): void {
     if (this.#updateQueued) return;
     this.#updateQueued = true;
-    setImmediate(() => {
+    const waitMs = this.#updatedAtMs + UPDATE_INTERVAL_MS - this.#options.clock.nowMs();
+    const update = () => {
       this.#updateQueued = false;
       if (!this.#stopping.signal.aborted) this.#update();
-    });
+    };
+    if (waitMs > 0) setTimeout(update, waitMs).unref();
+    else setImmediate(update);
   }
 
   #update(): void {
+    this.#updatedAtMs = this.#options.clock.nowMs();
     this.#updateLeaf();
     this.#egress.update({
       links: this.#watch.links.store.list(),

@@ -67,7 +67,7 @@ async function read(config: KubeConfig): Promise<Credentials> {
   const tokenFile = tokenFileOf(config);
   if (tokenFile !== undefined) {
     // client-node keeps the token for a minute, even one that was rejected.
-    headers["authorization"] = `Bearer ${(await readFile(tokenFile, "utf8")).trim()}`;
+    headers["authorization"] = `Bearer ${await readToken(tokenFile)}`;
   }
   const tls: TlsMaterial = {};
   const { ca, cert, key, servername, rejectUnauthorized } = options;
@@ -77,6 +77,13 @@ async function read(config: KubeConfig): Promise<Credentials> {
   if (servername !== undefined) tls.servername = servername;
   if (rejectUnauthorized !== undefined) tls.rejectUnauthorized = rejectUnauthorized;
   return { tls, headers };
+}
+
+/** An empty token would make us anonymous, and the refusal one of permissions. */
+async function readToken(file: string): Promise<string> {
+  const token = (await readFile(file, "utf8")).trim();
+  if (token === "") throw new Error(`token file ${file} is empty`);
+  return token;
 }
 
 /** Where `loadFromCluster` leaves the path of a token file. */

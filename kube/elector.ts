@@ -116,6 +116,7 @@ export class LeaderElector implements Startable {
     const end = (): void => work.abort(signal.reason);
     signal.addEventListener("abort", end, { once: true });
     work.signal.addEventListener("abort", () => (this.#term = undefined), { once: true });
+    if (signal.aborted) end();
     const ended = this.#settle(onStartedLeading, work);
     const guarded = this.#endWithTerm(work);
     while (!work.signal.aborted) {
@@ -234,10 +235,12 @@ export class LeaderElector implements Startable {
   /** Best effort: a lease that stays is taken when it has run out. */
   async #release(): Promise<void> {
     const { client, identity, logger, name } = this.#options;
-    const lease = this.#observed?.lease;
-    if (lease === undefined || lease.spec?.holderIdentity !== identity) return;
+    if (this.#observed?.lease.spec?.holderIdentity !== identity) return;
     const limit = withTimeout(undefined, this.#retryPeriodMs);
     try {
+      // A renewal cut off under way may have been written.
+      const { lease } = await this.#observe(limit.signal);
+      if (lease.spec?.holderIdentity !== identity) return;
       const after = released(lease, this.#clock.nowMs());
       this.#remember(await client.replace(RESOURCES.leases, after, { signal: limit.signal }));
     } catch (error) {

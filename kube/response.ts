@@ -33,6 +33,24 @@ export async function readText(
   return Buffer.concat(pieces, bytes).toString("utf8");
 }
 
+/** Reads the beginning of a body, for a message: `maxBytes` of it at most. */
+export async function readStart(
+  body: Dispatcher.ResponseData["body"],
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<string> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of body) {
+    signal.throwIfAborted();
+    if (!Buffer.isBuffer(piece)) continue;
+    pieces.push(piece);
+    bytes += piece.length;
+    if (bytes >= maxBytes) break;
+  }
+  return Buffer.concat(pieces).subarray(0, maxBytes).toString("utf8");
+}
+
 /**
  * Parses what should be a JSON object.
  *

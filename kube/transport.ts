@@ -3,11 +3,11 @@ import { Agent, Client, type Dispatcher, ProxyAgent } from "undici";
 import type { Clock } from "../api/clock.ts";
 import { errorMessage } from "../api/errors.ts";
 import type { Resource } from "../api/resources.ts";
-import { KubeConnectionError, toConnectionError } from "./api-error.ts";
+import { ApiError, KubeConnectionError, toConnectionError } from "./api-error.ts";
 import { SharedConnections } from "./connections.ts";
 import { CredentialSource, type Credentials, type TlsMaterial } from "./credentials.ts";
 import type { KubeMetrics } from "./metrics.ts";
-import { apiErrorOf, parseJson, readText } from "./response.ts";
+import { apiErrorOf, parseJson, readStart, readText } from "./response.ts";
 import { withTimeout } from "./timeout-signal.ts";
 
 export interface TransportOptions {
@@ -81,10 +81,12 @@ export class Transport {
       const { headers, pools } = await this.#ready(limit.signal);
       return await pools.requests.run(async (dispatcher) => {
         const response = await this.#dispatch(dispatcher, request, headers, limit.signal);
-        return await this.#read(response, request, limit.signal);
+        const answer = await this.#read(response, request, limit.signal);
+        this.#count(request, response.statusCode);
+        return answer;
       });
     } catch (error) {
-      throw this.#asThrown(error, request, limit.timedOut());
+      throw this.#counted(this.#asThrown(error, request, limit.timedOut()), request);
     } finally {
       limit.dispose();
       const seconds = Math.max(0, clock.nowMs() - startedMs) / 1000;
@@ -108,10 +110,11 @@ export class Transport {
           `${this.#describe(request)} answered ${contentType || "no type"}`,
         );
       }
+      this.#count(request, response.statusCode);
       request.onBytes?.();
       return this.#pieces(body, request);
     } catch (error) {
-      throw this.#asThrown(error, request, false);
+      throw this.#counted(this.#asThrown(error, request, false), request);
     }
   }
 
@@ -168,10 +171,9 @@ export class Transport {
       ...(request.body !== undefined && { body: JSON.stringify(request.body) }),
       signal,
     });
-    this.#count(request, String(response.statusCode));
     if (response.statusCode >= 200 && response.statusCode < 300) return response;
     if (response.statusCode === 401) this.#credentials.forget();
-    const text = await readText(response.body, MAX_ERROR_BYTES, this.server, signal);
+    const text = await readStart(response.body, MAX_ERROR_BYTES, signal);
     throw apiErrorOf(response, text, this.#describe(request), this.#options.clock.nowMs());
   }
 
@@ -222,14 +224,16 @@ export class Transport {
       pipelining: 1,
       keepAliveTimeout: KEEP_ALIVE_MS,
       keepAliveMaxTimeout: KEEP_ALIVE_MS,
-      headersTimeout: this.#options.requestTimeoutMs,
     };
+    // What limits a request's time is its own signal.
+    const forRequests = { ...settings, connect, headersTimeout: 0, bodyTimeout: 0 };
+    const { requestTimeoutMs } = this.#options;
+    const forWatches = { ...settings, headersTimeout: requestTimeoutMs, bodyTimeout: 0 };
     const uri = this.#proxyUrl;
     const single = (): Dispatcher =>
       uri === undefined
-        ? new Client(this.#origin, { ...settings, connect })
-        : new ProxyAgent({ ...settings, uri, requestTls: connect, connections: 1 });
-    const forWatches = { ...settings, bodyTimeout: 0 };
+        ? new Client(this.#origin, forRequests)
+        : new ProxyAgent({ ...forRequests, uri, requestTls: connect, connections: 1 });
     this.#pools = {
       tls: fingerprint,
       requests: new SharedConnections(single, this.#options.connections),
@@ -250,8 +254,8 @@ export class Transport {
   /** The caller's own abort passes through as it is; everything else is one of our two errors. */
   #asThrown(error: unknown, request: TransportRequest, timedOut: boolean): unknown {
     if (request.signal?.aborted === true) return request.signal.reason;
-    if (error instanceof Error && error.name === "ApiError") return error;
-    const thrown = timedOut
+    if (error instanceof ApiError) return error;
+    return timedOut
       ? new KubeConnectionError({
           code: "REQUEST_TIMEOUT",
           server: this.server,
@@ -259,11 +263,15 @@ export class Transport {
           cause: error,
         })
       : toConnectionError(error, this.server);
-    this.#count(request, thrown.code);
+  }
+
+  #counted(thrown: unknown, request: TransportRequest): unknown {
+    if (thrown instanceof ApiError) this.#count(request, thrown.statusCode);
+    else this.#count(request, thrown instanceof KubeConnectionError ? thrown.code : "ABORTED");
     return thrown;
   }
 
-  #count({ verb, resource }: TransportRequest, code: string): void {
+  #count({ verb, resource }: TransportRequest, code: number | string): void {
     this.#options.metrics?.requests.inc({ verb, resource: resource?.plural ?? "other", code });
   }
 }

@@ -49,16 +49,18 @@ describe("what is issued", () => {
   });
 });
 
-describe("a leaf is refused", () => {
-  const verify = (over: Partial<Parameters<typeof verifyLeaf>[0]>) =>
-    verifyLeaf({
-      certificatePem: leaf.certificatePem,
-      bundlePem: west.certificatePem,
-      identity: IDENTITY,
-      nowMs: NOW_MS,
-      ...over,
-    });
+/** The verdict on west's leaf, with some of the circumstances changed. */
+function verify(over: Partial<Parameters<typeof verifyLeaf>[0]>) {
+  return verifyLeaf({
+    certificatePem: leaf.certificatePem,
+    bundlePem: west.certificatePem,
+    identity: IDENTITY,
+    nowMs: NOW_MS,
+    ...over,
+  });
+}
 
+describe("a leaf is refused", () => {
   test("never when all is well, also from the second CA of a bundle", () => {
     expect(verify({})).toEqual({ ok: true });
     expect(verify({ bundlePem: east.certificatePem + west.certificatePem })).toEqual({ ok: true });

@@ -1,5 +1,4 @@
 import { once } from "node:events";
-import type { AddressInfo } from "node:net";
 import {
   type ConnectionOptions,
   type Server,
@@ -47,9 +46,14 @@ const clientOf = (name: string, leaf: CertificateAndKey): ConnectionOptions =>
     serverName: `${name}.peer.isthmus`,
   });
 
+function portOf(listening: Server): number {
+  const address = listening.address();
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
 /** What the client hears: the greeting the server sends to whom it accepts, or why not. */
 async function greet(options: ConnectionOptions): Promise<string> {
-  const { port } = server.address() as AddressInfo;
+  const port = portOf(server);
   const socket = connect({ ...options, host: "127.0.0.1", port });
   return await new Promise((resolve) => {
     let heard = "";
@@ -60,11 +64,9 @@ async function greet(options: ConnectionOptions): Promise<string> {
 }
 
 beforeAll(async () => {
-  [west, east, north] = (await Promise.all(["west", "east", "north"].map(createCluster))) as [
-    Cluster,
-    Cluster,
-    Cluster,
-  ];
+  west = await createCluster("west");
+  east = await createCluster("east");
+  north = await createCluster("north");
 });
 
 beforeEach(async () => {
@@ -149,7 +151,7 @@ describe("a server with peers", () => {
 
   test("does not resume a session", async () => {
     const options = clientOf("east", east.leaf);
-    const { port } = server.address() as AddressInfo;
+    const port = portOf(server);
     const sessions: Buffer[] = [];
     const first: TLSSocket = connect({ ...options, host: "127.0.0.1", port });
     first.on("session", (session: Buffer) => sessions.push(session));
@@ -185,7 +187,7 @@ describe("a change counts from the next handshake on", () => {
   test("when the leaf is replaced", async () => {
     const renewed = await issueLeaf(west.ca, { identity: identityOf("west"), nowMs: NOW_MS });
     contexts.setLeaf(renewed);
-    const { port } = server.address() as AddressInfo;
+    const port = portOf(server);
     const socket = connect({ ...clientOf("east", east.leaf), host: "127.0.0.1", port });
     await once(socket, "secureConnect");
     expect(socket.getPeerX509Certificate()?.toString().trim()).toBe(renewed.certificatePem.trim());

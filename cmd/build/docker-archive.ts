@@ -50,7 +50,8 @@ async function writeFileWhole(output: string, chunks: AsyncIterable<Buffer>): Pr
 
 async function* tarChunks(entries: readonly LayerEntry[]): AsyncGenerator<Buffer> {
   for (const entry of entries) {
-    const sizeBytes = entry.type === "file" ? (entry.content?.length ?? (await stat(entry.source)).size) : 0;
+    const sizeBytes =
+      entry.type === "file" ? (entry.content?.length ?? (await stat(entry.source)).size) : 0;
     yield tarHeader(entry, sizeBytes);
     if (entry.type !== "file") continue;
     if (entry.content) yield entry.content;
@@ -64,7 +65,10 @@ async function* tarChunks(entries: readonly LayerEntry[]): AsyncGenerator<Buffer
  * Writes a layer. The same entries give the same bytes: they are sorted by path, and modification times are zero.
  * @throws Error if a source cannot be read or a path does not fit a tar header.
  */
-export async function writeLayer(output: string, entries: readonly LayerEntry[]): Promise<LayerFile> {
+export async function writeLayer(
+  output: string,
+  entries: readonly LayerEntry[],
+): Promise<LayerFile> {
   const sorted = entries.toSorted((a, b) => (a.path < b.path ? -1 : 1));
   return { path: output, sha256: await writeFileWhole(output, tarChunks(sorted)) };
 }
@@ -74,11 +78,18 @@ function fileEntry(path: string, value: unknown): LayerEntry & { content: Buffer
   return { type: "file", path, mode: 0o644, source: "", content };
 }
 
+const layerName = (layer: LayerFile) => `${layer.sha256}.tar`;
+
 /**
  * Writes an image as `docker save` does (manifest.json, the configuration and the layers), which containerd, Docker
  * and kind can load without a registry.
  */
-export async function writeDockerArchive({ output, reference, layers, config }: DockerArchive): Promise<void> {
+export async function writeDockerArchive({
+  output,
+  reference,
+  layers,
+  config,
+}: DockerArchive): Promise<void> {
   const image = fileEntry("", {
     architecture: "amd64",
     os: "linux",
@@ -88,14 +99,18 @@ export async function writeDockerArchive({ output, reference, layers, config }: 
     history: layers.map(() => ({ created, created_by: "isthmus cmd/build" })),
   });
   const imageName = `${createHash("sha256").update(image.content).digest("hex")}.json`;
-  const layerName = (layer: LayerFile) => `${layer.sha256}.tar`;
   const manifest = [{ Config: imageName, RepoTags: [reference], Layers: layers.map(layerName) }];
   await writeFileWhole(
     output,
     tarChunks([
       fileEntry("manifest.json", manifest),
       { ...image, path: imageName },
-      ...layers.map((layer): LayerEntry => ({ type: "file", path: layerName(layer), mode: 0o644, source: layer.path })),
+      ...layers.map((layer): LayerEntry => ({
+        type: "file",
+        path: layerName(layer),
+        mode: 0o644,
+        source: layer.path,
+      })),
     ]),
   );
 }

@@ -2,7 +2,12 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { cacheFolder } from "./cache-folder.ts";
-import { type ImageRunConfig, type LayerFile, writeDockerArchive, writeLayer } from "./docker-archive.ts";
+import {
+  type ImageRunConfig,
+  type LayerFile,
+  writeDockerArchive,
+  writeLayer,
+} from "./docker-archive.ts";
 import type { LayerEntry } from "./tar.ts";
 
 /** An image on disk. */
@@ -43,8 +48,12 @@ export function librariesOf(lddOutput: string): string[] {
 /** The node binary with all it loads, also later: the resolver and the name services, which no header lists. */
 function nodeEntries(): LayerEntry[] {
   const linked = librariesOf(execFileSync("ldd", [nodeBinary], { encoding: "utf8" }));
-  const besideLibc = dirname(linked.find((path) => path.includes("/libc.so")) ?? "/lib/x86_64-linux-gnu/libc.so.6");
-  const late = ["libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2"].map((name) => join(besideLibc, name));
+  const besideLibc = dirname(
+    linked.find((path) => path.includes("/libc.so")) ?? "/lib/x86_64-linux-gnu/libc.so.6",
+  );
+  const late = ["libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2"].map((name) =>
+    join(besideLibc, name),
+  );
   const libraries = [...new Set([...linked, ...late])].filter((path) => existsSync(path));
   const files = [{ path: "/usr/local/bin/node", source: nodeBinary }].concat(
     libraries.map((path) => ({ path, source: realpathSync(path) })),
@@ -52,7 +61,12 @@ function nodeEntries(): LayerEntry[] {
   const folders = new Set(files.flatMap(({ path }) => ancestors(path.slice(1))));
   return [
     ...[...folders].map((path) => folder(path)),
-    ...files.map(({ path, source }): LayerEntry => ({ type: "file", path: path.slice(1), mode: 0o755, source })),
+    ...files.map(({ path, source }): LayerEntry => ({
+      type: "file",
+      path: path.slice(1),
+      mode: 0o755,
+      source,
+    })),
   ];
 }
 
@@ -66,7 +80,10 @@ const baseEntries = (): LayerEntry[] => [
   folder("app"),
   folder("etc"),
   folder("tmp", 0o1777),
-  text("etc/passwd", `root:x:0:0:root:/:/sbin/nologin\nisthmus:x:${userId}:${userId}:isthmus:/app:/sbin/nologin\n`),
+  text(
+    "etc/passwd",
+    `root:x:0:0:root:/:/sbin/nologin\nisthmus:x:${userId}:${userId}:isthmus:/app:/sbin/nologin\n`,
+  ),
   text("etc/group", `root:x:0:\nisthmus:x:${userId}:\n`),
   text("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"),
 ];
@@ -82,7 +99,8 @@ function nodeVersion(): string {
 async function nodeLayer(): Promise<LayerFile> {
   const path = join(cacheFolder("images"), `node-${nodeVersion()}.tar`);
   const digestPath = `${path}.sha256`;
-  if (existsSync(path) && existsSync(digestPath)) return { path, sha256: readFileSync(digestPath, "utf8") };
+  if (existsSync(path) && existsSync(digestPath))
+    return { path, sha256: readFileSync(digestPath, "utf8") };
   const layer = await writeLayer(path, baseEntries());
   writeFileSync(digestPath, layer.sha256);
   return layer;
@@ -93,11 +111,16 @@ async function nodeLayer(): Promise<LayerFile> {
  * @throws Error if there are no bundles.
  */
 export async function buildImage(reference = "localhost/isthmus:dev"): Promise<BuiltImage> {
-  const bundles = existsSync(distFolder) ? readdirSync(distFolder).filter((name) => name.endsWith(".mjs")) : [];
+  const bundles = existsSync(distFolder)
+    ? readdirSync(distFolder).filter((name) => name.endsWith(".mjs"))
+    : [];
   if (bundles.length === 0) throw new Error('dist/ holds no bundles; run "npm run build" first');
-  const app = bundles.map(
-    (name): LayerEntry => ({ type: "file", path: `app/${name}`, mode: 0o644, source: join(distFolder, name) }),
-  );
+  const app = bundles.map((name): LayerEntry => ({
+    type: "file",
+    path: `app/${name}`,
+    mode: 0o644,
+    source: join(distFolder, name),
+  }));
   const layers = [
     await nodeLayer(),
     await writeLayer(join(distFolder, "isthmus-app-layer.tar"), [folder("app"), ...app]),
@@ -112,7 +135,12 @@ export async function buildNodeImage(): Promise<BuiltImage> {
   const path = join(cacheFolder("images"), `node-image-${nodeVersion()}.tar`);
   const reference = "localhost/node:24";
   if (!existsSync(path)) {
-    await writeDockerArchive({ output: path, reference, layers: [await nodeLayer()], config: runConfig });
+    await writeDockerArchive({
+      output: path,
+      reference,
+      layers: [await nodeLayer()],
+      config: runConfig,
+    });
   }
   return { path, reference };
 }

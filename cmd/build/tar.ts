@@ -37,7 +37,8 @@ export function tarHeader(entry: LayerEntry, sizeBytes: number): Buffer {
   const name = entry.type === "folder" ? `${entry.path}/` : entry.path;
   const target = entry.type === "link" ? entry.target : "";
   for (const text of [name, target]) {
-    if (Buffer.byteLength(text) > maxNameBytes) throw new RangeError(`too long for a tar header: ${text}`);
+    if (Buffer.byteLength(text) > maxNameBytes)
+      throw new RangeError(`too long for a tar header: ${text}`);
   }
   const octal = (value: number, offset: number, lengthBytes: number) =>
     header.write(value.toString(8).padStart(lengthBytes - 1, "0"), offset, "ascii");
@@ -49,7 +50,8 @@ export function tarHeader(entry: LayerEntry, sizeBytes: number): Buffer {
   octal(0, 136, 12);
   header.write(typeFlags[entry.type], 156);
   header.write(target, 157);
-  header.write("ustar\0" + "00", 257, "ascii");
+  header.write("ustar", 257, "ascii");
+  header.write("00", 263, "ascii");
   // The checksum is taken with its own field full of spaces.
   header.fill(" ", 148, 156);
   const sum = header.reduce((total, byte) => total + byte, 0);

@@ -28,6 +28,7 @@ async function main(): Promise<number> {
   collectDefaultMetrics({ register: registry });
   const gateway = new Gateway({
     clusterName: settings.clusterName,
+    namespace: settings.namespace,
     ports: settings.ports,
     sessionsPerAddress: settings.sessionsPerAddress,
     drainDelayMs: settings.drainDelayMs,

@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { dnsLabelSchema } from "../../api/names-schema.ts";
-import { GATEWAY_HEALTH_PORT, INGRESS_PORT } from "../../api/names.ts";
+import { GATEWAY_HEALTH_PORT, INGRESS_PORT, INSTALL_NAMESPACE } from "../../api/names.ts";
 
 const portSchema = z.coerce.number().int().min(0).max(65_535);
 const durationSchema = z.coerce.number().int().min(0).max(3_600_000);
@@ -10,6 +10,7 @@ const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"] as const
 const flagsSchema = z.strictObject({
   kubeconfig: z.string().min(1).optional(),
   context: z.string().min(1).optional(),
+  namespace: dnsLabelSchema.default(INSTALL_NAMESPACE),
   host: z.string().min(1).optional(),
   "ingress-port": portSchema.default(INGRESS_PORT),
   "health-port": portSchema.default(GATEWAY_HEALTH_PORT),
@@ -48,6 +49,7 @@ export function readSettings(args: readonly string[], environment: NodeJS.Proces
     logLevel: flags["log-level"] ?? env.LOG_LEVEL,
     kubeconfig: flags.kubeconfig,
     context: flags.context,
+    namespace: flags.namespace,
     host: flags.host,
     ports: { ingress: flags["ingress-port"], health: flags["health-port"] },
     sessionsPerAddress: flags["sessions-per-address"],

@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import { CommanderError } from "commander";
 import path from "node:path";
 import { systemClock } from "../../api/clock.ts";
@@ -47,7 +48,7 @@ try {
   } else {
     const failure = toCliError(error, interruption.signal);
     reporter.fail(failure.message, failure.fix);
-    if (program.opts()["debug"] === true) console.error(error);
+    if (program.commands.some((command) => command.opts()["debug"] === true)) console.error(error);
     process.exitCode = failure.exitCode;
   }
 } finally {

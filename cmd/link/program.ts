@@ -25,7 +25,6 @@ export function createProgram(runtime: Runtime, name = "link"): Command {
   const codes = EXIT_CODE_WORDS.map(([code, words]) => `  ${String(code).padEnd(4)} ${words}`);
   const program = new Command(name)
     .description("Links Kubernetes clusters: Services of one become ordinary Services of another.")
-    .option("--debug", "show stack traces of errors", false)
     .helpCommand(false)
     .showHelpAfterError("(give --help for what there is)")
     .addHelpText("after", `\nExit codes:\n${codes.join("\n")}`);
@@ -38,6 +37,9 @@ export function createProgram(runtime: Runtime, name = "link"): Command {
     unjoinCommand(runtime),
     versionCommand(runtime),
   ];
-  for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
+  for (const command of commands) {
+    command.option("--debug", "show the stack trace of an error", false);
+    program.addCommand(command.copyInheritedSettings(program));
+  }
   return program;
 }

@@ -10,7 +10,7 @@ export interface WaitOptions {
   timeoutMs: number;
   intervalMs?: number;
   /** Told what is missing, each time that changes. */
-  onMissing?(missing: string): void;
+  onMissing?: (missing: string) => void;
   fix?: string;
 }
 

@@ -97,7 +97,7 @@ async function keep(options: IdentityKeeperOptions, context: ReconcileContext): 
   const leafSecret = await client.find<Secret>(
     RESOURCES.secrets,
     { namespace: INSTALL_NAMESPACE, name: GATEWAY_TLS_SECRET_NAME },
-    context,
+    { signal: context.signal },
   );
   if (leafSecret !== undefined && isCertManagers(leafSecret)) {
     return await keepForeign(options, leafSecret, context);

@@ -52,24 +52,19 @@ function classifyAnswer(error: ApiError, server: string): ApiFailure {
 }
 
 function classifyConnection(error: KubeConnectionError, server: string): ApiFailure {
-  switch (error.failure) {
-    case "tls": {
-      return lost(
-        REASONS.ServerCertificateInvalid,
-        `${server} shows a certificate that the kubeconfig's certificate-authority-data does not vouch for (${error.code}); correct the CA or the server's name.`,
-      );
-    }
-    case "protocol": {
-      return lost(
-        REASONS.ServerError,
-        `${server} gave an answer that is not of a Kubernetes API server (${error.code}); check the kubeconfig's server and what stands before it.`,
-      );
-    }
-    case "network":
-    case "timeout": {
-      return unreachable(server, error.code);
-    }
+  if (error.failure === "tls") {
+    return lost(
+      REASONS.ServerCertificateInvalid,
+      `${server} shows a certificate that the kubeconfig's certificate-authority-data does not vouch for (${error.code}); correct the CA or the server's name.`,
+    );
   }
+  if (error.failure === "protocol") {
+    return lost(
+      REASONS.ServerError,
+      `${server} gave an answer that is not of a Kubernetes API server (${error.code}); check the kubeconfig's server and what stands before it.`,
+    );
+  }
+  return unreachable(server, error.code);
 }
 
 function unreachable(server: string, detail: string): ApiFailure {

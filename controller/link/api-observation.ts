@@ -78,7 +78,8 @@ export function judgeSession(observation: SessionObservation, nowMs: number): Se
             message: [...new Set(denied.map(({ message }) => message))].join(" "),
             sinceMs: Math.min(...denied.map(({ sinceMs }) => sinceMs)),
           },
-    failure: failure === undefined ? undefined : { reason: failure.reason, message: failure.message },
+    failure:
+      failure === undefined ? undefined : { reason: failure.reason, message: failure.message },
   };
 }
 

@@ -36,12 +36,6 @@ export function judgeTrust(trust: TrustInput, gateway: GatewayInput): Verdict {
 /** Condition GatewayHealthy: True while at least one address is up. */
 export function judgeGateway(trust: TrustInput, gateway: GatewayInput): Verdict {
   const { target, addresses } = gateway;
-  const say = (status: Verdict["status"], reason: Reason, message: string): Verdict => ({
-    type: "GatewayHealthy",
-    status,
-    reason,
-    message,
-  });
   if (target.kind === "unresolved") return say("False", target.reason, target.message);
   if (target.kind === "pending") {
     const message = "The provider's API has not named its gateway's addresses yet.";
@@ -66,6 +60,10 @@ export function judgeGateway(trust: TrustInput, gateway: GatewayInput): Verdict 
   const [only] = reasons;
   const reason = reasons.size === 1 && only !== undefined ? only : REASONS.GatewayUnreachable;
   return say("False", reason, describeFailures(down));
+}
+
+function say(status: Verdict["status"], reason: string, message: string): Verdict {
+  return { type: "GatewayHealthy", status, reason, message };
 }
 
 function isUp({ history }: AddressHealth): boolean {

@@ -79,10 +79,7 @@ export class GatewayProbe {
     this.#answered = false;
   }
 
-  async #open(
-    signal: AbortSignal,
-    progress: { stage: ProbeStage },
-  ): Promise<ClientHttp2Session> {
+  async #open(signal: AbortSignal, progress: { stage: ProbeStage }): Promise<ClientHttp2Session> {
     if (this.#session !== undefined && !this.#session.closed && !this.#session.destroyed) {
       return this.#session;
     }
@@ -136,9 +133,10 @@ async function askReady(session: ClientHttp2Session, signal: AbortSignal): Promi
   const note = (error: unknown): void => {
     sessionError ??= error;
   };
+  const closed = (): void => reject(sessionError ?? new Error("the session was closed"));
   const abort = (): void => reject(signal.reason);
   session.once("error", note);
-  session.once("close", () => reject(sessionError ?? new Error("the session was closed")));
+  session.once("close", closed);
   signal.addEventListener("abort", abort, { once: true });
   const stream = session.request(
     { [constants.HTTP2_HEADER_METHOD]: "GET", [constants.HTTP2_HEADER_PATH]: READY_PATH },
@@ -151,7 +149,7 @@ async function askReady(session: ClientHttp2Session, signal: AbortSignal): Promi
   try {
     return await promise;
   } finally {
-    session.off("error", note);
+    session.off("error", note).off("close", closed);
     signal.removeEventListener("abort", abort);
     stream.close();
   }

@@ -128,7 +128,10 @@ export class GatewayProber {
     const up = probed.history.state === "up" ? 1 : 0;
     metrics.gatewayAddressUp.set({ link: linkName, address: key }, up);
     const { state, failure } = probed.history;
-    if (before.state !== state || (state === "down" && before.failure?.message !== failure?.message)) {
+    if (
+      before.state !== state ||
+      (state === "down" && before.failure?.message !== failure?.message)
+    ) {
       onChanged();
     }
   }

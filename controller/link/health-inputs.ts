@@ -1,11 +1,11 @@
 import type { Verdict } from "../../api/conditions.ts";
-import type { Reason } from "../../api/reasons.ts";
 import type { GatewayTarget } from "./gateway-target.ts";
 import type { ProbeHistory } from "./probe-history.ts";
 
 /** Something that is wrong, in words an operator can act on. */
 export interface Problem {
-  readonly reason: Reason;
+  /** A constant of api/reasons.ts. */
+  readonly reason: string;
   readonly message: string;
 }
 

@@ -5,7 +5,7 @@ import {
   toKubeTime,
   type Verdict,
 } from "../../api/conditions.ts";
-import { REASONS, type Reason } from "../../api/reasons.ts";
+import { REASONS } from "../../api/reasons.ts";
 import { judgeGateway, judgeTrust } from "./gateway-policy.ts";
 import type { HealthInputs, Problem } from "./health-inputs.ts";
 
@@ -33,8 +33,8 @@ const POLICIES: readonly Policy[] = [
 export function assessHealth(inputs: HealthInputs): Verdict[] {
   const decided = new Map<ConditionType, Verdict>();
   for (const policy of POLICIES) {
-    const verdict = policy(inputs, decided);
-    decided.set(verdict.type, verdict);
+    const judged = policy(inputs, decided);
+    decided.set(judged.type, judged);
   }
   return CONDITION_TYPES.map((type) => heldVerdict(inputs, decided, type));
 }
@@ -174,7 +174,7 @@ function heldVerdict(inputs: HealthInputs, decided: Verdicts, type: ConditionTyp
 function verdict(
   type: ConditionType,
   status: ConditionStatus,
-  reason: Reason,
+  reason: string,
   message: string,
 ): Verdict {
   return { type, status, reason, message };

@@ -1,7 +1,6 @@
 import type { KubeConfig } from "@kubernetes/client-node";
 import { TerminalError } from "../../api/errors.ts";
 import type { Secret } from "../../api/objects.ts";
-import type { Reason } from "../../api/reasons.ts";
 import { parseLinkKubeconfig } from "../../kube/link-kubeconfig.ts";
 import { judgeSession, type SessionVerdict } from "./api-observation.ts";
 import { kubeconfigTextOf, secretLabel } from "./credentials.ts";
@@ -61,8 +60,7 @@ export class LinkSessions {
     } catch (error) {
       if (!(error instanceof TerminalError)) throw error;
       this.#dropCandidate();
-      // Reasons are constants of api/reasons.ts by the contract of TerminalError.
-      this.#markUnusable(error.reason as Reason, error.message);
+      this.#markUnusable(error.reason, error.message);
     }
     this.#settle();
   }
@@ -131,7 +129,7 @@ export class LinkSessions {
     this.#candidate = undefined;
   }
 
-  #markUnusable(reason: Reason, message: string): void {
+  #markUnusable(reason: string, message: string): void {
     const sinceMs =
       this.#unusable?.sinceMs ??
       (this.#current === undefined ? this.#options.recordedUnusableSinceMs : undefined) ??

@@ -1,5 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
-import { CONDITION_TYPES, type Condition, mergeConditions, toKubeTime, type Verdict } from "../../api/conditions.ts";
+import {
+  CONDITION_TYPES,
+  type Condition,
+  mergeConditions,
+  toKubeTime,
+  type Verdict,
+} from "../../api/conditions.ts";
 import type { LinkStatus } from "../../api/link.ts";
 import type { GatewayTarget } from "./gateway-target.ts";
 
@@ -32,16 +38,24 @@ export function planStatus(previous: LinkStatus, inputs: StatusInputs): StatusPl
   const gateway =
     target?.kind === "resolved"
       ? { gatewayAddresses: [...target.addresses], gatewayPort: target.port }
-      : pick(previous, "gatewayAddresses", "gatewayPort");
-  const counts =
-    tally === undefined
-      ? pick(previous, "mirroredServices", "skippedServices")
-      : { mirroredServices: tally.mirrored, skippedServices: tally.skipped };
-  const lastSync =
+      : {
+          ...(previous.gatewayAddresses && { gatewayAddresses: previous.gatewayAddresses }),
+          ...(previous.gatewayPort !== undefined && { gatewayPort: previous.gatewayPort }),
+        };
+  const mirroredServices = tally?.mirrored ?? previous.mirroredServices;
+  const skippedServices = tally?.skipped ?? previous.skippedServices;
+  const lastSyncTime =
     transitions.length > 0 && lastHeardMs !== undefined
-      ? { lastSyncTime: toKubeTime(lastHeardMs) }
-      : pick(previous, "lastSyncTime");
-  const status = { conditions, ...gateway, ...counts, ...lastSync, observedGeneration };
+      ? toKubeTime(lastHeardMs)
+      : previous.lastSyncTime;
+  const status = {
+    conditions,
+    ...gateway,
+    ...(mirroredServices !== undefined && { mirroredServices }),
+    ...(skippedServices !== undefined && { skippedServices }),
+    ...(lastSyncTime !== undefined && { lastSyncTime }),
+    observedGeneration,
+  };
   return { status, transitions, change: changeOf(previous, status) };
 }
 
@@ -74,10 +88,4 @@ function isTransition(before: readonly Condition[], condition: Condition): boole
   const previous = before.find(({ type }) => type === condition.type);
   if (previous === undefined) return condition.status !== "Unknown";
   return previous.status !== condition.status || previous.reason !== condition.reason;
-}
-
-function pick<K extends keyof LinkStatus>(status: LinkStatus, ...keys: K[]): Pick<LinkStatus, K> {
-  // Only keys that are there, so that none becomes an explicit undefined.
-  const entries = keys.filter((key) => status[key] !== undefined).map((key) => [key, status[key]]);
-  return Object.fromEntries(entries) as Pick<LinkStatus, K>;
 }

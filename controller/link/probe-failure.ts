@@ -57,7 +57,8 @@ export function classifyProbeFailure(
     };
   }
   if (error instanceof ProbeStatusError) return classifyStatus(error.statusCode);
-  const detail = error instanceof ProbeTimeoutError ? "no answer in time" : code || errorMessage(error);
+  const detail =
+    error instanceof ProbeTimeoutError ? "no answer in time" : code || errorMessage(error);
   return {
     reason: REASONS.GatewayUnreachable,
     message: `cannot be reached (${detail}); check the address, the network and the provider's gateway pods.`,
@@ -68,7 +69,8 @@ function classifyStatus(statusCode: number): ProbeFailure {
   return statusCode === 503
     ? {
         reason: REASONS.GatewayDraining,
-        message: "the gateway is shutting down or not ready (503); check the provider's gateway pods.",
+        message:
+          "the gateway is shutting down or not ready (503); check the provider's gateway pods.",
       }
     : {
         reason: REASONS.GatewayUnreachable,

@@ -82,7 +82,8 @@ export class LinkStatusWriter {
       uid,
       status: link.status ?? {},
       resourceVersion: undefined,
-      atMs: Number.NEGATIVE_INFINITY,
+      // Right after a start mirrors are still being counted.
+      atMs: this.#options.clock.nowMs(),
     };
     this.#written.set(name, fresh);
     return fresh;

@@ -16,7 +16,14 @@ import type { LinkMetrics } from "../metrics.ts";
 import { credentialsSecretKeyOf, holdsKubeconfig, kubeconfigPatch } from "./credentials.ts";
 import type { LinkWatcher } from "./link-watcher.ts";
 import { referenceOf } from "./status-writer.ts";
-import { lifetimeSeconds, readToken, renewTokenAtMs, type TokenInfo, tokenOf, withToken } from "./token.ts";
+import {
+  lifetimeSeconds,
+  readToken,
+  renewTokenAtMs,
+  type TokenInfo,
+  tokenOf,
+  withToken,
+} from "./token.ts";
 
 export interface TokenRenewalOptions {
   client: KubeClient;
@@ -42,9 +49,10 @@ const LOOK_PERIOD_MS = 30_000;
  */
 export function createTokenRenewal(options: TokenRenewalOptions): Startable {
   const { links, secrets, clock, random, logger, kubeMetrics } = options;
+  const renewedAtMs = new Map<string, number>();
   const controller = createController({
     name: "token-renewal",
-    reconcile: async ({ key }, context) => await renew(options, key, context),
+    reconcile: async ({ key }, context) => await renew(options, renewedAtMs, key, context),
     concurrency: 2,
     clock,
     random,
@@ -79,6 +87,7 @@ export function createTokenRenewal(options: TokenRenewalOptions): Startable {
 
 async function renew(
   options: TokenRenewalOptions,
+  renewedAtMs: Map<string, number>,
   linkName: string,
   context: ReconcileContext,
 ): Promise<Result> {
@@ -95,7 +104,7 @@ async function renew(
     return { requeueAfterMs: LOOK_PERIOD_MS };
   }
   metrics.tokenExpiry.set({ link: linkName }, info.expiresAtMs / 1000);
-  const dueInMs = renewTokenAtMs(info) - clock.nowMs();
+  const dueInMs = renewTokenAtMs(info, renewedAtMs.get(linkName)) - clock.nowMs();
   if (dueInMs > 0) return { requeueAfterMs: Math.min(dueInMs + random() * 1000, LOOK_PERIOD_MS) };
   // A Secret changed by hand meanwhile is not ours to overwrite.
   if (!holdsKubeconfig(secret, text)) return { requeueAfterMs: 1_000 };
@@ -122,6 +131,7 @@ async function renew(
     });
     throw error;
   }
+  renewedAtMs.set(linkName, clock.nowMs());
   metrics.tokenRenewals.inc({ link: linkName, result: "renewed" });
   context.logger.info({ serviceAccount: info.serviceAccount }, "link token renewed");
   events.record(referenceOf(link), {

@@ -11,6 +11,8 @@ export interface TokenInfo {
 
 const MIN_LIFETIME_SECONDS = 600;
 const RENEW_AT_SHARE = 0.8;
+/** Of its life, that a token is kept at the least, whatever the clocks of the two clusters say. */
+const KEEP_SHARE = 0.5;
 
 const claimsSchema = z.object({
   exp: z.number().positive(),
@@ -34,9 +36,15 @@ export function readToken(token: string, nowMs: number): TokenInfo | undefined {
   };
 }
 
-/** When a token is to be renewed: after four fifths of its life, in epoch ms. */
-export function renewTokenAtMs({ issuedAtMs, expiresAtMs }: TokenInfo): number {
-  return issuedAtMs + (expiresAtMs - issuedAtMs) * RENEW_AT_SHARE;
+/**
+ * When a token is to be renewed, in epoch ms: after four fifths of its life. One
+ * that we renewed ourselves is kept for half of its life by our own clock: with
+ * the provider's clock far behind ours every new one would look old.
+ */
+export function renewTokenAtMs(info: TokenInfo, renewedAtMs?: number): number {
+  const lifeMs = info.expiresAtMs - info.issuedAtMs;
+  const dueMs = info.issuedAtMs + lifeMs * RENEW_AT_SHARE;
+  return renewedAtMs === undefined ? dueMs : Math.max(dueMs, renewedAtMs + lifeMs * KEEP_SHARE);
 }
 
 /** The lifetime to ask for: that of the token before, at least what the API server grants. */

@@ -98,9 +98,8 @@ export function keepService(raw: KubeObject): Service {
   };
 }
 
-function keepOurs<T extends KubeObject>(raw: KubeObject): T | undefined {
-  // The resource decides the type; the API server's schema vouches for it.
-  return isOurs(raw) ? (raw as T) : undefined;
+function keepOurs(raw: KubeObject): KubeObject | undefined {
+  return isOurs(raw) ? raw : undefined;
 }
 
 function keepNamespace(raw: KubeObject): Namespace {

@@ -1,9 +1,4 @@
-import {
-  ANNOTATIONS,
-  ENDPOINT_SLICE_MANAGED_BY,
-  LABELS,
-  MANAGED_BY,
-} from "../../api/names.ts";
+import { ANNOTATIONS, ENDPOINT_SLICE_MANAGED_BY, LABELS, MANAGED_BY } from "../../api/names.ts";
 import {
   type Endpoint,
   type Endpoints,
@@ -172,10 +167,9 @@ function mirrorPort(port: ServicePort, targetPort: number | string | undefined):
   };
 }
 
-function affinityOf({ spec }: Service): Pick<
-  NonNullable<Service["spec"]>,
-  "sessionAffinity" | "sessionAffinityConfig"
-> {
+function affinityOf({
+  spec,
+}: Service): Pick<NonNullable<Service["spec"]>, "sessionAffinity" | "sessionAffinityConfig"> {
   if (spec?.sessionAffinity !== "ClientIP") return { sessionAffinity: "None" };
   const timeoutSeconds =
     spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? DEFAULT_AFFINITY_SECONDS;
@@ -213,7 +207,9 @@ function childMetadata(mirror: Service, name: string): ObjectMeta {
 }
 
 function ipFamiliesOf({ spec }: Service): IpFamily[] {
-  const families = (spec?.ipFamilies ?? []).filter((family) => family === "IPv4" || family === "IPv6");
+  const families = (spec?.ipFamilies ?? []).filter(
+    (family) => family === "IPv4" || family === "IPv6",
+  );
   return families.length === 0 ? ["IPv4"] : families;
 }
 

@@ -17,11 +17,7 @@ export function differs(resource: Resource, desired: KubeObject, actual: KubeObj
  * Whether the object has something the desired one has not, which an apply
  * removes only after the ownership of fields was put in order.
  */
-export function hasLeftovers(
-  resource: Resource,
-  desired: KubeObject,
-  actual: KubeObject,
-): boolean {
+export function hasLeftovers(resource: Resource, desired: KubeObject, actual: KubeObject): boolean {
   return (
     hasOwnedExtra(desired, actual, "labels") ||
     hasOwnedExtra(desired, actual, "annotations") ||

@@ -30,7 +30,9 @@ function isReady({ metadata, status }: Pod): boolean {
   return (
     metadata.deletionTimestamp === undefined &&
     status?.phase === "Running" &&
-    (status.conditions ?? []).some(({ type, status: value }) => type === "Ready" && value === "True")
+    (status.conditions ?? []).some(
+      ({ type, status: value }) => type === "Ready" && value === "True",
+    )
   );
 }
 

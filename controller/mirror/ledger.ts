@@ -1,11 +1,15 @@
-import type { Reason } from "../../api/reasons.ts";
+import { REASONS } from "../../api/reasons.ts";
 import type { MirrorMetrics } from "./metrics.ts";
 import type { Skip } from "./policies.ts";
 
 /** What became of one source. */
 export type Entry =
-  | { readonly kind: "mirrored"; readonly state: "open" | "closed"; readonly notices: string }
-  | ({ readonly kind: "skipped" } & Skip);
+  | {
+      readonly kind: "mirrored";
+      readonly state: "open" | "closed";
+      readonly notices: readonly Skip[];
+    }
+  | { readonly kind: "skipped"; readonly skip: Skip };
 
 /** A source that is not mirrored, as `skips` lists it. */
 export interface SkippedSource extends Skip {
@@ -18,45 +22,49 @@ export interface Tally {
   readonly skipped: number;
 }
 
+interface Account {
+  readonly entries: Map<string, Entry>;
+  readonly counts: Record<Entry["kind"], number>;
+}
+
 /** What became of every source of every link, and how many there are of each. */
 export class Ledger {
   readonly #metrics: MirrorMetrics;
-  readonly #entries = new Map<string, Map<string, Entry>>();
+  readonly #accounts = new Map<string, Account>();
   readonly #listeners = new Set<(link: string) => void>();
 
   constructor(metrics: MirrorMetrics) {
     this.#metrics = metrics;
   }
 
-  /** Notes what became of a source; undefined when there is nothing to say of it. Returns what was noted before. */
+  /** Notes what became of a source, undefined when it is neither mirrored nor to be; returns what was noted before. */
   note(link: string, sourceKey: string, entry: Entry | undefined): Entry | undefined {
-    const entries = this.#entries.get(link) ?? new Map<string, Entry>();
-    const before = entries.get(sourceKey);
-    if (entry === undefined) entries.delete(sourceKey);
-    else entries.set(sourceKey, entry);
-    if (entries.size === 0) this.#entries.delete(link);
-    else this.#entries.set(link, entries);
-    this.#count(link, before, -1);
-    this.#count(link, entry, 1);
-    if (before?.kind !== entry?.kind) for (const listener of this.#listeners) listener(link);
+    const account = this.#accounts.get(link) ?? {
+      entries: new Map<string, Entry>(),
+      counts: { mirrored: 0, skipped: 0 },
+    };
+    this.#accounts.set(link, account);
+    const before = account.entries.get(sourceKey);
+    if (entry === undefined) account.entries.delete(sourceKey);
+    else account.entries.set(sourceKey, entry);
+    this.#count(link, account, before, -1);
+    this.#count(link, account, entry, 1);
+    if (account.entries.size === 0) this.#accounts.delete(link);
+    if (before?.kind !== entry?.kind) this.notify(link);
     return before;
   }
 
   sourcesOf(link: string): string[] {
-    return [...(this.#entries.get(link)?.keys() ?? [])];
+    return [...(this.#accounts.get(link)?.entries.keys() ?? [])];
   }
 
   tally(link: string): Tally {
-    const entries = [...(this.#entries.get(link)?.values() ?? [])];
-    const mirrored = entries.filter(({ kind }) => kind === "mirrored").length;
-    return { mirrored, skipped: entries.length - mirrored };
+    return { ...(this.#accounts.get(link)?.counts ?? { mirrored: 0, skipped: 0 }) };
   }
 
   skips(link: string): SkippedSource[] {
-    return [...(this.#entries.get(link) ?? [])].flatMap(([source, entry]) =>
-      entry.kind === "skipped"
-        ? [{ source, reason: entry.reason, message: entry.message }]
-        : [],
+    return [...(this.#accounts.get(link)?.entries ?? [])].flatMap(([source, entry]) =>
+      entry.kind === "skipped" ? [{ source, ...entry.skip }] : [],
     );
   }
 
@@ -66,23 +74,22 @@ export class Ledger {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Ends the metric series of a link that is gone. */
-  forget(link: string, reasons: readonly Reason[]): void {
-    this.#entries.delete(link);
-    for (const state of ["open", "closed"]) this.#metrics.mirrors.remove({ link, state });
-    for (const reason of reasons) this.#metrics.skipped.remove({ link, reason });
+  /** Has the listeners look at a link. */
+  notify(link: string): void {
+    for (const listener of this.#listeners) listener(link);
   }
 
-  #count(link: string, entry: Entry | undefined, by: 1 | -1): void {
-    switch (entry?.kind) {
-      case "mirrored":
-        this.#metrics.mirrors.inc({ link, state: entry.state }, by);
-        return;
-      case "skipped":
-        this.#metrics.skipped.inc({ link, reason: entry.reason }, by);
-        return;
-      case undefined:
-        return;
-    }
+  /** Ends the metric series of a link that is gone. */
+  forget(link: string): void {
+    if (this.#accounts.has(link)) return;
+    for (const state of ["open", "closed"]) this.#metrics.mirrors.remove({ link, state });
+    for (const reason of Object.values(REASONS)) this.#metrics.skipped.remove({ link, reason });
+  }
+
+  #count(link: string, account: Account, entry: Entry | undefined, by: 1 | -1): void {
+    if (entry === undefined) return;
+    account.counts[entry.kind] += by;
+    if (entry.kind === "mirrored") this.#metrics.mirrors.inc({ link, state: entry.state }, by);
+    else this.#metrics.skipped.inc({ link, reason: entry.skip.reason }, by);
   }
 }

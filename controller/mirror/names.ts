@@ -48,7 +48,9 @@ export function claimsOn(
   return views.flatMap((view) => {
     const sourceName = sourceNameOf(view, name);
     const source =
-      sourceName === undefined ? undefined : view.remote?.services.get(`${namespace}/${sourceName}`);
+      sourceName === undefined
+        ? undefined
+        : view.remote?.services.get(`${namespace}/${sourceName}`);
     if (source === undefined || !isEligible(view, source)) return [];
     const createdAt = source.metadata.creationTimestamp ?? "";
     return [{ link: view.name, sourceKey: keyOf(source), createdAt }];
@@ -61,7 +63,8 @@ export function claimsOn(
  */
 export function winnerOf(claims: readonly Claim[], holder: Claim | undefined): Claim | undefined {
   const held =
-    holder && claims.find((claim) => claim.link === holder.link && claim.sourceKey === holder.sourceKey);
+    holder &&
+    claims.find((claim) => claim.link === holder.link && claim.sourceKey === holder.sourceKey);
   return held ?? claims.toSorted(byAge)[0];
 }
 

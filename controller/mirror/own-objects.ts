@@ -39,6 +39,14 @@ export function purposeOf(object: KubeObject | undefined): Purpose | undefined {
   return { link, sourceKey: source === undefined ? "" : `${source.namespace}/${source.name}` };
 }
 
+/** Key of the mirror Service that an EndpointSlice or Endpoints of ours is owned by. */
+export function ownerKeyOf(child: KubeObject | undefined): string | undefined {
+  const owner = child?.metadata.ownerReferences?.find(({ kind }) => kind === "Service");
+  if (child === undefined || owner === undefined) return undefined;
+  const { namespace } = child.metadata;
+  return keyOf({ metadata: { name: owner.name, ...(namespace !== undefined && { namespace }) } });
+}
+
 /** Our objects of the own cluster's caches, by link and source. */
 export class OwnObjects {
   readonly #byLink = new Map<string, Map<string, Map<string, OwnObject>>>();

@@ -45,14 +45,8 @@ const SELECTION: readonly Policy[] = [
     return shadowed ? {} : undefined;
   },
   function exported({ decision }) {
-    switch (decision.kind) {
-      case "notExported":
-        return {};
-      case "refused":
-        return { skip: decision.refusal };
-      case "exported":
-        return undefined;
-    }
+    if (decision.kind === "notExported") return {};
+    return decision.kind === "refused" ? { skip: decision.refusal } : undefined;
   },
   function offeredToUs({ decision, ownClusterName }) {
     return decision.kind === "exported" && !isOfferedTo(decision.offer, ownClusterName)

@@ -41,7 +41,10 @@ export class PortAllocator {
       createdAt: mirror.metadata.creationTimestamp ?? "",
     });
     const reserved = this.#reserved.get(mirrorKey);
-    if (reserved !== undefined && [...reserved.ports].every(([id, port]) => ports.get(id) === port)) {
+    if (
+      reserved !== undefined &&
+      [...reserved.ports].every(([id, port]) => ports.get(id) === port)
+    ) {
       this.#drop(this.#reserved, mirrorKey);
     }
   }
@@ -157,6 +160,11 @@ export class PortAllocator {
       if (holders?.size === 0) this.#holders.delete(port);
     }
   }
+}
+
+/** Who ports are reserved for: one source of one link. */
+export function portOwner(purpose: { link: string; sourceKey: string }): string {
+  return `${purpose.link} ${purpose.sourceKey}`;
 }
 
 function storedPorts(mirror: Service): Ports {

@@ -9,21 +9,22 @@ export function matchesSelector(
   labels: Readonly<Record<string, string>>,
 ): boolean {
   if (selector === undefined) return true;
-  const exact = Object.entries(selector.matchLabels ?? {});
   return (
-    exact.every(([key, value]) => labels[key] === value) &&
-    (selector.matchExpressions ?? []).every(({ key, operator, values = [] }) => {
-      const value = labels[key];
-      switch (operator) {
-        case "In":
-          return value !== undefined && values.includes(value);
-        case "NotIn":
-          return values.length > 0 && (value === undefined || !values.includes(value));
-        case "Exists":
-          return value !== undefined;
-        case "DoesNotExist":
-          return value === undefined;
-      }
-    })
+    Object.entries(selector.matchLabels ?? {}).every(([key, value]) => labels[key] === value) &&
+    (selector.matchExpressions ?? []).every((requirement) => meets(requirement, labels))
   );
+}
+
+type Requirement = NonNullable<LabelSelector["matchExpressions"]>[number];
+
+function meets(
+  { key, operator, values = [] }: Requirement,
+  labels: Readonly<Record<string, string>>,
+): boolean {
+  const value = labels[key];
+  if (operator === "Exists") return value !== undefined;
+  if (operator === "DoesNotExist") return value === undefined;
+  if (values.length === 0) return false;
+  const isListed = value !== undefined && values.includes(value);
+  return operator === "In" ? isListed : !isListed;
 }

@@ -13,7 +13,7 @@ import {
 } from "../session/peer-session.ts";
 import { joinTunnel } from "../stream/tunnel.ts";
 import { EgressLink } from "./egress-link.ts";
-import { type EgressPlan, planEgress } from "./plan.ts";
+import { type EgressPlan, type LinkTarget, planEgress, readLinkTarget } from "./plan.ts";
 import { PortListeners } from "./port-listeners.ts";
 
 /** The objects of its own cluster that the egress acts on. */
@@ -50,6 +50,7 @@ export class Egress {
   readonly #links = new Map<string, EgressLink>();
   readonly #listeners: PortListeners;
   readonly #sockets = new Set<Socket>();
+  readonly #targets = new WeakMap<Link, LinkTarget>();
   #plan: EgressPlan = { links: new Map(), problems: new Map(), routes: new Map() };
   #accepting = true;
 
@@ -81,7 +82,7 @@ export class Egress {
   update({ links, mirrors, leaf }: EgressState): void {
     if (!this.#accepting) return;
     const previous = this.#plan;
-    this.#plan = planEgress(links, mirrors);
+    this.#plan = planEgress(links, mirrors, (link) => this.#read(link));
     this.#reportProblems(previous);
     for (const [name, link] of this.#links) {
       if (leaf !== undefined && this.#plan.links.has(name)) continue;
@@ -112,7 +113,7 @@ export class Egress {
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }
 
-  #createLink(name: string, target: Parameters<EgressLink["update"]>[0], leaf: CertificateAndKey) {
+  #createLink(name: string, target: LinkTarget, leaf: CertificateAndKey) {
     return new EgressLink(target, leaf, {
       ...this.#options,
       name,
@@ -133,6 +134,15 @@ export class Egress {
     this.#listeners.set(open);
     this.#options.metrics.listeners.reset();
     for (const [link, count] of counts) this.#options.metrics.listeners.set({ link }, count);
+  }
+
+  /** Parsing a bundle is dear, and most updates are about mirrors. */
+  #read(link: Link): LinkTarget {
+    const known = this.#targets.get(link);
+    if (known !== undefined) return known;
+    const target = readLinkTarget(link);
+    this.#targets.set(link, target);
+    return target;
   }
 
   #reportProblems(previous: EgressPlan): void {

@@ -41,14 +41,19 @@ export interface EgressPlan {
 /**
  * Plans links and routes. A mirror counts only if it is ours, if its link can
  * be dialled, and if its source is of that link's cluster. A port that two
- * mirrors claim goes to the older one.
+ * mirrors claim goes to the older one. `read` may remember what it made of a
+ * Link before.
  */
-export function planEgress(links: readonly Link[], mirrors: readonly Service[]): EgressPlan {
+export function planEgress(
+  links: readonly Link[],
+  mirrors: readonly Service[],
+  read: (link: Link) => LinkTarget = readLinkTarget,
+): EgressPlan {
   const targets = new Map<string, LinkTarget>();
   const problems = new Map<string, string>();
   for (const link of links) {
     try {
-      targets.set(link.metadata.name, targetOf(link));
+      targets.set(link.metadata.name, read(link));
     } catch (error) {
       problems.set(link.metadata.name, errorMessage(error));
     }
@@ -62,7 +67,8 @@ export function planEgress(links: readonly Link[], mirrors: readonly Service[]):
   return { links: targets, problems, routes };
 }
 
-function targetOf(link: Link): LinkTarget {
+/** What a Link is dialled with. Throws an Error that says why it cannot be. */
+export function readLinkTarget(link: Link): LinkTarget {
   const spec = parseLinkSpec(link);
   parseBundle(spec.trustBundle);
   return {

@@ -1,6 +1,7 @@
 import { type Server, type Socket, createServer } from "node:net";
 import type { Logger } from "../../kube/logger.ts";
 import type { GatewayMetrics } from "../metrics.ts";
+import { KEEP_ALIVE_MS } from "../stream/tunnel.ts";
 
 const RETRY_MS = 1000;
 
@@ -55,7 +56,13 @@ export class PortListeners {
   #listen(port: number): void {
     const server = createServer(
       // Nothing is read before the remote has accepted the stream.
-      { allowHalfOpen: true, pauseOnConnect: true, noDelay: true },
+      {
+        allowHalfOpen: true,
+        pauseOnConnect: true,
+        noDelay: true,
+        keepAlive: true,
+        keepAliveInitialDelay: KEEP_ALIVE_MS,
+      },
       (socket) => this.#onConnection(port, socket),
     );
     this.#servers.set(port, server);

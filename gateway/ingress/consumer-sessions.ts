@@ -1,4 +1,4 @@
-import type { ServerHttp2Session } from "node:http2";
+import { type ServerHttp2Session, constants } from "node:http2";
 import type { TLSSocket } from "node:tls";
 import type { TrustedPeer } from "../../pki/tls.ts";
 import { verifyLeaf } from "../../pki/certificate.ts";
@@ -40,13 +40,23 @@ export class ConsumerSessions {
       const peer = peers.get(consumer);
       for (const [session, certificatePem] of sessions) {
         const trusted = peer !== undefined && verifyLeaf({ ...peer, certificatePem, nowMs }).ok;
-        if (!trusted) session.destroy();
+        if (!trusted) destroySession(session, "the consumer is not trusted any more");
       }
     }
+  }
+
+  /** Ends every session at once. */
+  destroy(): void {
+    for (const session of this.all) destroySession(session, "the gateway stops");
   }
 
   #report(consumer: string, count: number): void {
     if (count === 0) this.#metrics.ingressSessions.remove({ consumer });
     else this.#metrics.ingressSessions.set({ consumer }, count);
   }
+}
+
+/** Ends a session so that its streams are reset: without an error and a code they would end as if in order. */
+function destroySession(session: ServerHttp2Session, why: string): void {
+  session.destroy(new Error(why), constants.NGHTTP2_CANCEL);
 }

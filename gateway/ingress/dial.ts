@@ -1,4 +1,5 @@
 import { type Socket, connect } from "node:net";
+import { KEEP_ALIVE_MS } from "../stream/tunnel.ts";
 import type { Target } from "./endpoint-index.ts";
 
 /**
@@ -23,7 +24,14 @@ function dialOne(
   { timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal },
 ): Promise<Socket | undefined> {
   return new Promise((resolve) => {
-    const socket = connect({ host: address, port, allowHalfOpen: true, noDelay: true });
+    const socket = connect({
+      host: address,
+      port,
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_MS,
+    });
     const abandon = () => socket.destroy();
     const timer = setTimeout(abandon, timeoutMs);
     signal.addEventListener("abort", abandon, { once: true });

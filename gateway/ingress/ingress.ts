@@ -19,6 +19,8 @@ import {
   SESSION_MEMORY_MB,
   SESSION_WINDOW_BYTES,
   STREAMS_PER_SESSION,
+  STREAM_RESETS_PER_SECOND,
+  STREAM_RESET_BURST,
   STREAM_WINDOW_BYTES,
 } from "../session/session-limits.ts";
 import type { ClusterView } from "./authorize.ts";
@@ -37,7 +39,7 @@ export interface IngressLimits {
 }
 
 export const DEFAULT_INGRESS_LIMITS: IngressLimits = {
-  sessionsPerConsumer: 64,
+  sessionsPerConsumer: 256,
   streamsPerSession: STREAMS_PER_SESSION,
   connections: 4096,
   handshakeTimeoutMs: 5000,
@@ -93,6 +95,8 @@ export class Ingress {
       },
       maxHeaderListPairs: HEADER_PAIRS,
       maxSessionMemory: SESSION_MEMORY_MB,
+      streamResetBurst: STREAM_RESET_BURST,
+      streamResetRate: STREAM_RESETS_PER_SECOND,
     });
     this.#http.on("session", (session: ServerHttp2Session) => this.#accept(session));
     this.#http.on("tlsClientError", (error: NodeJS.ErrnoException, socket) => {
@@ -163,6 +167,7 @@ export class Ingress {
     this.announceDrain();
     this.#listener.close();
     for (const session of this.#sessions.all) {
+      if (session.destroyed) continue;
       session.goaway(constants.NGHTTP2_NO_ERROR, LAST_STREAM_ID_ANY);
     }
     await this.#options.clock.sleep(DRAIN_NOTICE_MS);
@@ -173,7 +178,7 @@ export class Ingress {
   destroy(): void {
     this.announceDrain();
     this.#listener.close();
-    for (const session of this.#sessions.all) session.destroy();
+    this.#sessions.destroy();
   }
 
   #accept(session: ServerHttp2Session): void {

@@ -162,7 +162,8 @@ export class PeerSession {
   /** Ends the session and all of its streams at once. */
   destroy(error: Error): void {
     this.#error ??= error;
-    this.#session.destroy();
+    // Without an error and a code its streams would end as if in order.
+    this.#session.destroy(error, constants.NGHTTP2_CANCEL);
     this.#socket.destroy();
   }
 

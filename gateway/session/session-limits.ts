@@ -14,3 +14,11 @@ export const HEADER_PAIRS = 32;
 
 /** Streams a consumer may have open in one session. */
 export const STREAMS_PER_SESSION = 10_000;
+
+/**
+ * RST_STREAM frames that a session may bring: in a burst, and per second in
+ * the long run (CVE-2023-44487). Every client that resets, and every refused
+ * one, is such a frame: node's default of 33 a second would end honest sessions.
+ */
+export const STREAM_RESET_BURST = 10_000;
+export const STREAM_RESETS_PER_SECOND = 2000;

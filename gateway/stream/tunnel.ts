@@ -1,6 +1,9 @@
 import { type Http2Stream, constants } from "node:http2";
 import type { Socket } from "node:net";
 
+/** After this much silence TCP asks whether the other end of a carried connection is still there. */
+export const KEEP_ALIVE_MS = 60_000;
+
 /** How a tunnel ended, seen from the TCP connection. */
 export interface TunnelEnd {
   /** `ended`: both directions were closed in order; `reset`: either side was cut off. */
@@ -82,7 +85,7 @@ export function joinTunnel(
   stream.pipe(socket, { end: false });
 }
 
-function wasReset({ rstCode = constants.NGHTTP2_NO_ERROR }: Http2Stream): boolean {
+function wasReset({ rstCode }: Http2Stream): boolean {
   return rstCode !== constants.NGHTTP2_NO_ERROR;
 }
 

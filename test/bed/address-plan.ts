@@ -1,5 +1,5 @@
 /** How many beds fit beside each other on one machine. */
-export const slotCount = 8;
+export const slotCount = 16;
 
 const maxClusters = 16;
 // The addresses of a /28, less the first and the last.
@@ -59,7 +59,8 @@ export function kubernetesServiceAddress(cluster: number): string {
 /** @throws Error naming the limit that a wish for clusters and nodes breaks. */
 export function checkSizes(nodesByCluster: readonly number[]): void {
   if (nodesByCluster.length === 0) throw new Error("a bed needs at least one cluster");
-  if (nodesByCluster.length > maxClusters) throw new Error(`a bed holds at most ${maxClusters} clusters`);
+  if (nodesByCluster.length > maxClusters)
+    throw new Error(`a bed holds at most ${maxClusters} clusters`);
   for (const nodes of nodesByCluster) {
     if (!Number.isInteger(nodes) || nodes < 0 || nodes > maxNodesPerCluster)
       throw new Error(`a cluster holds 0 to ${maxNodesPerCluster} nodes, not ${nodes}`);

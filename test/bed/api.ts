@@ -23,7 +23,7 @@ export interface Api {
 }
 
 /** An answer other than 2xx. */
-export class ApiError extends Error {
+class ApiError extends Error {
   override name = "ApiError";
   readonly status: number;
   constructor(status: number, message: string) {
@@ -52,7 +52,10 @@ export function openApi(access: ApiAccess): Api {
       });
       const text = await response.body.text();
       if (response.statusCode >= 300) {
-        throw new ApiError(response.statusCode, `${method} ${path}: ${response.statusCode} ${text.slice(0, 500)}`);
+        throw new ApiError(
+          response.statusCode,
+          `${method} ${path}: ${response.statusCode} ${text.slice(0, 500)}`,
+        );
       }
       const answer: T = JSON.parse(text.startsWith("{") ? text : JSON.stringify(text));
       return answer;
@@ -68,7 +71,10 @@ export function openApi(access: ApiAccess): Api {
       // Nothing may come for minutes.
       const response = await request(access.server + path, { dispatcher, signal, bodyTimeout: 0 });
       if (response.statusCode >= 300) {
-        throw new ApiError(response.statusCode, `watch ${path}: ${response.statusCode} ${await response.body.text()}`);
+        throw new ApiError(
+          response.statusCode,
+          `watch ${path}: ${response.statusCode} ${await response.body.text()}`,
+        );
       }
       yield* createInterface({ input: response.body });
     },

@@ -78,7 +78,11 @@ export interface Cluster {
   /** Audit log in JSON lines, when the cluster was asked for one. */
   readonly auditLogPath?: string;
   /** Runs a command in a pod through the API server; a failing command does not throw. */
-  execInPod(target: PodTarget, args: readonly string[], options?: ExecOptions): Promise<CommandResult>;
+  execInPod(
+    target: PodTarget,
+    args: readonly string[],
+    options?: ExecOptions,
+  ): Promise<CommandResult>;
   /**
    * One of the cluster's processes, to pause, kill or start again: `kube-apiserver`, `kube-controller-manager`,
    * `kube-scheduler`, or with a node's name `kubelet`, `kube-proxy`, `containerd`, `coredns`.

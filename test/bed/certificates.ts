@@ -9,7 +9,7 @@ export interface KeyPair {
 }
 
 /** Who a certificate names. */
-export interface Subject {
+interface Subject {
   readonly commonName: string;
   readonly organization?: string;
   /** IP addresses and DNS names the certificate is valid for as a server. */
@@ -59,7 +59,10 @@ export async function createAuthority(commonName: string): Promise<ClusterAuthor
     keys,
     extensions: [
       new x509.BasicConstraintsExtension(true, undefined, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      new x509.KeyUsagesExtension(
+        x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign,
+        true,
+      ),
     ],
   });
   return {
@@ -69,7 +72,11 @@ export async function createAuthority(commonName: string): Promise<ClusterAuthor
   };
 }
 
-async function issue(authority: x509.X509Certificate, signingKey: webcrypto.CryptoKey, subject: Subject): Promise<KeyPair> {
+async function issue(
+  authority: x509.X509Certificate,
+  signingKey: webcrypto.CryptoKey,
+  subject: Subject,
+): Promise<KeyPair> {
   const keys = await newKeys();
   const names = [
     ...(subject.ips ?? []).map((value) => ({ type: "ip" as const, value })),
@@ -86,7 +93,10 @@ async function issue(authority: x509.X509Certificate, signingKey: webcrypto.Cryp
     signingKey,
     extensions: [
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
+      new x509.ExtendedKeyUsageExtension([
+        x509.ExtendedKeyUsage.serverAuth,
+        x509.ExtendedKeyUsage.clientAuth,
+      ]),
       ...(names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : []),
     ],
   });
@@ -97,7 +107,10 @@ async function issue(authority: x509.X509Certificate, signingKey: webcrypto.Cryp
 export async function createTokenKeys(): Promise<KeyPair> {
   const keys = await newKeys();
   return {
-    certPem: x509.PemConverter.encode(await webcrypto.subtle.exportKey("spki", keys.publicKey), "PUBLIC KEY"),
+    certPem: x509.PemConverter.encode(
+      await webcrypto.subtle.exportKey("spki", keys.publicKey),
+      "PUBLIC KEY",
+    ),
     keyPem: await privatePem(keys.privateKey),
   };
 }

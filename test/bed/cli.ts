@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
 import pc from "picocolors";
 import type { Bed, ClusterSpec } from "./bed.ts";
@@ -27,8 +28,12 @@ function count(text: string): number {
 function describe(bed: Bed): string {
   const lines = [pc.bold(`bed ${bed.id}`)];
   for (const cluster of bed.clusters.values()) {
-    const nodes = cluster.nodes.map(({ name, address }) => `${name} (${address})`).join(", ") || "no nodes";
-    lines.push(`  ${cluster.name}: ${cluster.server}, ${nodes}`, `    kubeconfig ${cluster.kubeconfigPath}`);
+    const nodes =
+      cluster.nodes.map(({ name, address }) => `${name} (${address})`).join(", ") || "no nodes";
+    lines.push(
+      `  ${cluster.name}: ${cluster.server}, ${nodes}`,
+      `    kubeconfig ${cluster.kubeconfigPath}`,
+    );
   }
   const first = [...bed.clusters.keys()][0] ?? "";
   lines.push(
@@ -44,7 +49,10 @@ function describe(bed: Bed): string {
 async function up(options: UpOptions): Promise<void> {
   const interrupt = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.once(signal, () => interrupt.abort(new Error(`interrupted by ${signal}`)));
+    process.once(signal, () => {
+      process.exitCode = 128 + constants.signals[signal];
+      interrupt.abort(new Error(`interrupted by ${signal}; all is removed again`));
+    });
   }
   const bed = await provider(options.provider).up({
     clusters: options.clusters.split(",").map((name) => ({
@@ -79,17 +87,29 @@ async function down(id: string | undefined): Promise<void> {
 
 function status(): void {
   const ids = runningBeds();
-  console.log(ids.length === 0 ? "no bed is up" : ids.map((id) => describe(attachBed(id))).join("\n\n"));
+  console.log(
+    ids.length === 0 ? "no bed is up" : ids.map((id) => describe(attachBed(id))).join("\n\n"),
+  );
 }
 
-const program = new Command("bed").description("Real Kubernetes clusters on this machine, to play and test with.");
+const program = new Command("bed").description(
+  "Real Kubernetes clusters on this machine, to play and test with.",
+);
 program
   .command("up")
   .description("bring up clusters that outlive this command")
   .option("--clusters <names>", "names of the clusters, with commas", "west,east")
   .option("--nodes <number>", "nodes of each cluster; 0 for control planes only", count, 1)
-  .addOption(new Option("--proxy-mode <mode>", "kube-proxy's mode").choices(["nftables", "iptables"]).default("nftables"))
-  .addOption(new Option("--provider <name>", "who makes the clusters").choices(providerNames).default("local"))
+  .addOption(
+    new Option("--proxy-mode <mode>", "kube-proxy's mode")
+      .choices(["nftables", "iptables"])
+      .default("nftables"),
+  )
+  .addOption(
+    new Option("--provider <name>", "who makes the clusters")
+      .choices(providerNames)
+      .default("local"),
+  )
   .option("--image <tar>", "docker-archive to import into every node; may be repeated", collect, [])
   .option("--audit", "write an audit log of each API server", false)
   .action(up);
@@ -107,5 +127,5 @@ try {
   await program.parseAsync();
 } catch (error) {
   console.error(pc.red(error instanceof Error ? error.message : String(error)));
-  process.exitCode = 1;
+  process.exitCode ??= 1;
 }

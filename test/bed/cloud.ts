@@ -31,7 +31,9 @@ async function serve({ name, kubeconfigPath, nodes }: Cluster, pool: AddressPool
       for (const { path, address, isNew } of assign) {
         await onLoopback("replace", address);
         if (!isNew) continue;
-        await api.request("PATCH", `${path}/status`, { status: { loadBalancer: { ingress: [{ ip: address }] } } });
+        await api.request("PATCH", `${path}/status`, {
+          status: { loadBalancer: { ingress: [{ ip: address }] } },
+        });
         console.log(`${name}: ${path} has ${address}`);
       }
       const watch = `${servicesPath}&watch=1&resourceVersion=${metadata.resourceVersion}`;

@@ -8,11 +8,18 @@ const rbac = "/apis/rbac.authorization.k8s.io/v1";
  * Points the Service `kubernetes` at the API server. The address is one that pods reach through their node, which is
  * why the API server, bound to the fabric, does not write it.
  */
-export async function writeKubernetesEndpoints(api: Api, address: string, port: number): Promise<void> {
+export async function writeKubernetesEndpoints(
+  api: Api,
+  address: string,
+  port: number,
+): Promise<void> {
   await api.create("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", {
     apiVersion: "discovery.k8s.io/v1",
     kind: "EndpointSlice",
-    metadata: { name: "kubernetes", labels: { ...systemLabels, "kubernetes.io/service-name": "kubernetes" } },
+    metadata: {
+      name: "kubernetes",
+      labels: { ...systemLabels, "kubernetes.io/service-name": "kubernetes" },
+    },
     addressType: "IPv4",
     endpoints: [{ addresses: [address], conditions: { ready: true } }],
     ports: [{ name: "https", port, protocol: "TCP" }],

@@ -40,6 +40,7 @@ export function run(args: readonly string[], options: ExecOptions = {}): Promise
  */
 export async function runOk(args: readonly string[], options: ExecOptions = {}): Promise<string> {
   const { stdout, stderr, code } = await run(args, options);
-  if (code !== 0) throw new Error(`${args.join(" ")}: exit code ${code}: ${(stderr || stdout).trim()}`);
+  if (code !== 0)
+    throw new Error(`${args.join(" ")}: exit code ${code}: ${(stderr || stdout).trim()}`);
   return stdout;
 }

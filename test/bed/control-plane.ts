@@ -1,7 +1,12 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { BinaryPaths } from "../setup/binaries.ts";
-import { type AddressPlan, clusterPodCidr, kubernetesServiceAddress, serviceCidr } from "./address-plan.ts";
+import {
+  type AddressPlan,
+  clusterPodCidr,
+  kubernetesServiceAddress,
+  serviceCidr,
+} from "./address-plan.ts";
 import type { ApiAccess } from "./api.ts";
 import type { ClusterSpec } from "./bed.ts";
 import { type ClusterAuthority, createAuthority, createTokenKeys } from "./certificates.ts";
@@ -64,7 +69,8 @@ export function auditLogPath(plan: ClusterPlan): string | undefined {
 export async function writeCredentials(plan: ClusterPlan): Promise<ClusterCredentials> {
   mkdirSync(plan.folder, { recursive: true });
   mkdirSync(plan.logsFolder, { recursive: true });
-  const write = (name: string, text: string) => writeFileSync(join(plan.folder, name), text, { mode: 0o600 });
+  const write = (name: string, text: string) =>
+    writeFileSync(join(plan.folder, name), text, { mode: 0o600 });
   const authority = await createAuthority(`${plan.spec.name}-ca`);
   const { certPem: caPem } = authority;
   const server = {
@@ -88,8 +94,15 @@ export async function writeCredentials(plan: ClusterPlan): Promise<ClusterCreden
   write("server.key", serving.keyPem);
   write("kubelet-client.crt", kubelet.certPem);
   write("kubelet-client.key", kubelet.keyPem);
-  write("audit-policy.yaml", "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n");
-  const entry = (pair: { certPem: string; keyPem: string }) => ({ server: plan.server, caPem, ...pair });
+  write(
+    "audit-policy.yaml",
+    "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n",
+  );
+  const entry = (pair: { certPem: string; keyPem: string }) => ({
+    server: plan.server,
+    caPem,
+    ...pair,
+  });
   const kubeconfig = (name: string, pair: { certPem: string; keyPem: string }) =>
     write(`${name}.kubeconfig`, kubeconfigText([{ name: plan.spec.name, ...entry(pair) }]));
   kubeconfig("admin", admin);
@@ -99,7 +112,12 @@ export async function writeCredentials(plan: ClusterPlan): Promise<ClusterCreden
 }
 
 /** The etcd that serves all clusters of a bed, each under its own prefix. */
-export function etcdProcess(slot: number, bedFolder: string, bedLogs: string, binaries: BinaryPaths): ProcessSpec {
+export function etcdProcess(
+  slot: number,
+  bedFolder: string,
+  bedLogs: string,
+  binaries: BinaryPaths,
+): ProcessSpec {
   return {
     label: "etcd",
     netns: fabricNetns(slot),
@@ -149,7 +167,9 @@ export function apiServerProcess(plan: ClusterPlan, binaries: BinaryPaths): Proc
       "--endpoint-reconciler-type=none",
       "--allow-privileged=true",
       "--shutdown-delay-duration=0s",
-      ...(auditLog ? [`--audit-log-path=${auditLog}`, `--audit-policy-file=${file("audit-policy.yaml")}`] : []),
+      ...(auditLog
+        ? [`--audit-log-path=${auditLog}`, `--audit-policy-file=${file("audit-policy.yaml")}`]
+        : []),
     ],
   };
 }

@@ -1,27 +1,22 @@
-import { spawnSync } from "node:child_process";
-import { constants } from "node:os";
-import { join } from "node:path";
-
-const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-const sweepScript = join(import.meta.dirname, "sweep-slot.ts");
-
-function exitOn(signal: (typeof signals)[number]): void {
-  // Whoever else listens decides when to exit; the exit handler comes after that.
-  if (process.listeners(signal).some((listener) => listener !== exitOn)) return;
-  process.exit(128 + constants.signals[signal]);
-}
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import type { SlotOwner } from "./slot.ts";
 
 /**
- * Sees to it that a bed goes when this process ends before `down` was called, whatever ends it short of SIGKILL.
- * (After SIGKILL the next start of any bed cleans up.) Returns a function that calls the guard off.
+ * Sees to it that a bed goes when the process that owns it ends before `down` was called, whatever ends it: a process
+ * of its own waits for the end of a pipe, which the kernel closes even after SIGKILL, and then sweeps the slot.
+ * Returns a function that calls the guard off.
  */
-export function guardExit(slot: number): () => void {
-  // An exit handler cannot wait for promises, but for another process it can.
-  const sweep = () => void spawnSync(process.execPath, [sweepScript, String(slot)], { stdio: "inherit" });
-  process.once("exit", sweep);
-  for (const signal of signals) process.on(signal, exitOn);
-  return () => {
-    process.off("exit", sweep);
-    for (const signal of signals) process.off(signal, exitOn);
-  };
+export function guardExit(slot: number, owner: SlotOwner): () => void {
+  const script = fileURLToPath(new URL("guard.ts", import.meta.url));
+  const guard = spawn(process.execPath, [script, String(slot), JSON.stringify(owner)], {
+    detached: true,
+    stdio: ["pipe", "ignore", "inherit"],
+  });
+  guard.unref();
+  // Without a guard the next start of any bed still cleans up.
+  guard.on("error", () => {});
+  guard.stdin.on("error", () => {});
+  if ("unref" in guard.stdin && typeof guard.stdin.unref === "function") guard.stdin.unref();
+  return () => guard.stdin.end("off");
 }

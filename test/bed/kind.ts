@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { stringify } from "yaml";
@@ -16,7 +24,10 @@ const folderPrefix = "isthmus-kind-";
 
 /** What has to be known of a running bed of kind clusters, to use it from any process. */
 interface KindState {
-  readonly clusters: readonly { readonly spec: ClusterSpec; readonly nodes: readonly { name: string; address: string }[] }[];
+  readonly clusters: readonly {
+    readonly spec: ClusterSpec;
+    readonly nodes: readonly { name: string; address: string }[];
+  }[];
 }
 
 const kindName = (name: string) => `isthmus-${name}`;
@@ -28,10 +39,14 @@ const folderOf = (id: string) => join(tmpdir(), `isthmus-${id}`);
 async function checkTools(): Promise<void> {
   const needed = [
     { args: ["docker", "info"], fix: "Docker Engine is not running here: install and start it" },
-    { args: ["kind", "version"], fix: "the kind command is missing: install it (go install sigs.k8s.io/kind@latest)" },
+    {
+      args: ["kind", "version"],
+      fix: "the kind command is missing: install it (go install sigs.k8s.io/kind@latest)",
+    },
   ];
   for (const { args, fix } of needed) {
-    if ((await run(args)).code !== 0) throw new Error(`the kind provider cannot be used: ${fix}, or use --provider local`);
+    if ((await run(args)).code !== 0)
+      throw new Error(`the kind provider cannot be used: ${fix}, or use --provider local`);
   }
 }
 
@@ -50,14 +65,29 @@ function kindConfig(spec: ClusterSpec, index: number): string {
   });
 }
 
-async function createCluster(spec: ClusterSpec, index: number, folder: string, options: BedOptions): Promise<void> {
+async function createCluster(
+  spec: ClusterSpec,
+  index: number,
+  folder: string,
+  options: BedOptions,
+): Promise<void> {
   const name = kindName(spec.name);
   const configPath = join(folder, `${spec.name}.yaml`);
   writeFileSync(configPath, kindConfig(spec, index));
   options.signal?.throwIfAborted();
   options.onProgress?.(`${spec.name}: kind create cluster`);
   const kubeconfig = ["--kubeconfig", kubeconfigPath(folder, `kind-${spec.name}`)];
-  await kind(["create", "cluster", "--name", name, "--config", configPath, ...kubeconfig, "--wait", "120s"]);
+  await kind([
+    "create",
+    "cluster",
+    "--name",
+    name,
+    "--config",
+    configPath,
+    ...kubeconfig,
+    "--wait",
+    "120s",
+  ]);
   for (const image of options.images ?? []) {
     options.signal?.throwIfAborted();
     await kind(["load", "image-archive", image, "--name", name]);
@@ -69,7 +99,9 @@ function kind(args: readonly string[]): Promise<string> {
 }
 
 async function findNodes(spec: ClusterSpec): Promise<{ name: string; address: string }[]> {
-  const names = (await kind(["get", "nodes", "--name", kindName(spec.name)])).split("\n").filter(Boolean);
+  const names = (await kind(["get", "nodes", "--name", kindName(spec.name)]))
+    .split("\n")
+    .filter(Boolean);
   const format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
   return Promise.all(
     names.toSorted().map(async (name) => ({
@@ -93,7 +125,11 @@ async function writeKubeconfig(folder: string, spec: ClusterSpec): Promise<void>
   writeFileSync(kubeconfigPath(folder, spec.name), kubeconfigText([entry]), { mode: 0o600 });
 }
 
-function clusterOf({ spec, nodes }: KindState["clusters"][number], index: number, folder: string): Cluster {
+function clusterOf(
+  { spec, nodes }: KindState["clusters"][number],
+  index: number,
+  folder: string,
+): Cluster {
   const path = kubeconfigPath(folder, spec.name);
   const { server, caPem } = readKubeconfig(path);
   const nodeOf = ({ name, address }: { name: string; address: string }): BedNode => ({
@@ -123,7 +159,9 @@ function clusterOf({ spec, nodes }: KindState["clusters"][number], index: number
 /** Ids of the beds of kind clusters that are up. */
 export function runningKindBeds(): string[] {
   const folders = readdirSync(tmpdir()).filter((name) => name.startsWith(folderPrefix));
-  return folders.filter((name) => existsSync(statePath(join(tmpdir(), name)))).map((name) => idOf(name));
+  return folders
+    .filter((name) => existsSync(statePath(join(tmpdir(), name))))
+    .map((name) => idOf(name));
 }
 
 async function removeAll(folder: string, specs: readonly ClusterSpec[]): Promise<void> {
@@ -137,7 +175,9 @@ export function attachKindBed(id: string): Bed {
   const folder = folderOf(id);
   if (!existsSync(statePath(folder))) throw new Error(`no bed ${id} is up`);
   const state: KindState = JSON.parse(readFileSync(statePath(folder), "utf8"));
-  const clusters = new Map(state.clusters.map((each, index) => [each.spec.name, clusterOf(each, index, folder)]));
+  const clusters = new Map(
+    state.clusters.map((each, index) => [each.spec.name, clusterOf(each, index, folder)]),
+  );
   const address = state.clusters[0]?.nodes[0]?.address ?? "";
   const specs = state.clusters.map(({ spec }) => spec);
   let isDown = false;
@@ -151,14 +191,17 @@ export function attachKindBed(id: string): Bed {
     loadBalancerPrefix: `${address.split(".").slice(0, 2).join(".")}.250`,
     cluster(name) {
       const cluster = clusters.get(name);
-      if (!cluster) throw new Error(`the bed has no cluster ${name}, only ${[...clusters.keys()].join(", ")}`);
+      if (!cluster)
+        throw new Error(`the bed has no cluster ${name}, only ${[...clusters.keys()].join(", ")}`);
       return cluster;
     },
     async down(options = {}) {
       if (isDown) return undefined;
       isDown = true;
       const kept = join(tmpdir(), "isthmus-logs", `${id}-${Date.now()}`);
-      if (options.keepLogs) for (const { name } of specs) await kind(["export", "logs", join(kept, name), "--name", kindName(name)]);
+      if (options.keepLogs)
+        for (const { name } of specs)
+          await kind(["export", "logs", join(kept, name), "--name", kindName(name)]);
       await removeAll(folder, specs);
       return options.keepLogs ? kept : undefined;
     },
@@ -173,10 +216,16 @@ export const kindProvider: Provider = {
     const folder = mkdtempSync(join(tmpdir(), folderPrefix));
     mkdirSync(join(folder, "logs"));
     try {
-      for (const [index, spec] of options.clusters.entries()) await createCluster(spec, index, folder, options);
+      for (const [index, spec] of options.clusters.entries())
+        await createCluster(spec, index, folder, options);
       for (const spec of options.clusters) await writeKubeconfig(folder, spec);
-      const clusters = await Promise.all(options.clusters.map(async (spec) => ({ spec, nodes: await findNodes(spec) })));
-      const entries = options.clusters.map(({ name }) => ({ ...readKubeconfig(kubeconfigPath(folder, name)), name }));
+      const clusters = await Promise.all(
+        options.clusters.map(async (spec) => ({ spec, nodes: await findNodes(spec) })),
+      );
+      const entries = options.clusters.map(({ name }) => ({
+        ...readKubeconfig(kubeconfigPath(folder, name)),
+        name,
+      }));
       writeFileSync(join(folder, "kubeconfig"), kubeconfigText(entries), { mode: 0o600 });
       const state: KindState = { clusters };
       writeFileSync(statePath(folder), JSON.stringify(state, null, 2));

@@ -3,13 +3,19 @@ const addressCount = 250;
 /** What is read of a Service. */
 export interface ServiceObject {
   readonly metadata: { readonly name: string; readonly namespace: string; readonly uid: string };
-  readonly status?: { readonly loadBalancer?: { readonly ingress?: readonly { readonly ip?: string }[] } };
+  readonly status?: {
+    readonly loadBalancer?: { readonly ingress?: readonly { readonly ip?: string }[] };
+  };
 }
 
 /** What has to be done in one cluster. */
 export interface AddressChanges {
   /** Addresses its Services have; the status of the new ones is still to be written. */
-  readonly assign: readonly { readonly path: string; readonly address: string; readonly isNew: boolean }[];
+  readonly assign: readonly {
+    readonly path: string;
+    readonly address: string;
+    readonly isNew: boolean;
+  }[];
   readonly release: readonly string[];
 }
 
@@ -40,7 +46,11 @@ export class AddressPool {
       const current = status?.loadBalancer?.ingress?.[0]?.ip;
       const address = current ?? this.#addressOf(uid) ?? this.#free();
       this.#owners.set(address, { cluster, uid });
-      return { path: `/api/v1/namespaces/${namespace}/services/${name}`, address, isNew: current === undefined };
+      return {
+        path: `/api/v1/namespaces/${namespace}/services/${name}`,
+        address,
+        isNew: current === undefined,
+      };
     });
     return { assign, release };
   }

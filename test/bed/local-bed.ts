@@ -4,7 +4,12 @@ import { join } from "node:path";
 import { addressPlan, clusterPodCidr, nodePodCidr, serviceCidr } from "./address-plan.ts";
 import type { Bed, BedNode, Cluster } from "./bed.ts";
 import { run } from "./command.ts";
-import { adminKubeconfigPath, auditLogPath, type ClusterPlan, planCluster } from "./control-plane.ts";
+import {
+  adminKubeconfigPath,
+  auditLogPath,
+  type ClusterPlan,
+  planCluster,
+} from "./control-plane.ts";
 import { nodeName, nodeNetns } from "./node-plan.ts";
 import { execInPod } from "./pod-exec.ts";
 import { processControl } from "./processes.ts";
@@ -74,7 +79,9 @@ export function keepLogs(state: BedState): string {
 /** The handle on a local bed that is up, made from its state alone. */
 export function localBed(state: BedState): Bed {
   const folder = slotFolder(state.slot);
-  const clusters = new Map(planClusters(state).map((plan) => [plan.spec.name, clusterOf(plan, folder)]));
+  const clusters = new Map(
+    planClusters(state).map((plan) => [plan.spec.name, clusterOf(plan, folder)]),
+  );
   let isDown = false;
   return {
     provider: "local",
@@ -85,7 +92,8 @@ export function localBed(state: BedState): Bed {
     loadBalancerPrefix: addressPlan(state.slot).loadBalancerPrefix,
     cluster(name) {
       const cluster = clusters.get(name);
-      if (!cluster) throw new Error(`the bed has no cluster ${name}, only ${[...clusters.keys()].join(", ")}`);
+      if (!cluster)
+        throw new Error(`the bed has no cluster ${name}, only ${[...clusters.keys()].join(", ")}`);
       return cluster;
     },
     async down(options = {}) {

@@ -23,7 +23,8 @@ import { dnsUser, prepareNode, startKubernetes, startRuntime, waitForNode } from
 import { type NodePlan, planNode } from "./node-plan.ts";
 import { HopelessError, poll } from "./poll.ts";
 import { isAlive, logTail, type ProcessRecord, startProcess } from "./processes.ts";
-import { claimSlot, detachSlot, reclaimStaleSlots, slotFolder } from "./slot.ts";
+import { settleAll } from "./settle-all.ts";
+import { claimantOf, claimSlot, detachSlot, reclaimStaleSlots, slotFolder } from "./slot.ts";
 import { type BedState, writeState } from "./state.ts";
 import { sweepSlot } from "./sweep.ts";
 import { saveSysctls } from "./sysctls.ts";
@@ -37,24 +38,36 @@ function checkOptions(options: BedOptions): void {
   for (const name of names) {
     // Ten characters: with slot and number they have to fit where Linux allows fifteen.
     if (!/^[a-z]([a-z0-9-]{0,8}[a-z0-9])?$/.test(name)) {
-      throw new Error(`"${name}" is no name for a cluster: use a DNS label of at most 10 characters`);
+      throw new Error(
+        `"${name}" is no name for a cluster: use a DNS label of at most 10 characters`,
+      );
     }
   }
-  if (new Set(names).size < names.length) throw new Error(`two clusters have the same name: ${names.join(", ")}`);
-  if (process.getuid?.() !== 0) throw new Error("the local provider needs root: it makes network namespaces");
+  if (new Set(names).size < names.length)
+    throw new Error(`two clusters have the same name: ${names.join(", ")}`);
+  if (process.getuid?.() !== 0)
+    throw new Error("the local provider needs root: it makes network namespaces");
   const binaries: BinaryPaths = binaryPaths();
   const missing = Object.values(binaries).filter((path: string) => !existsSync(path));
-  if (missing.length > 0) throw new Error(`not built yet: ${missing.join(", ")}; run "npm run setup"`);
+  if (missing.length > 0)
+    throw new Error(`not built yet: ${missing.join(", ")}; run "npm run setup"`);
   for (const image of options.images ?? []) {
     if (!existsSync(image)) throw new Error(`the image ${image} does not exist`);
   }
 }
 
 /** Waits until the API server is ready; fails at once if one of the processes it needs has ended. */
-async function apiReady(api: Api, needed: readonly ProcessRecord[], signal?: AbortSignal): Promise<void> {
+async function apiReady(
+  api: Api,
+  needed: readonly ProcessRecord[],
+  signal?: AbortSignal,
+): Promise<void> {
   const attempt = async () => {
     const ended = needed.find((record) => !isAlive(record));
-    if (ended) throw new HopelessError(`${ended.label} has ended; its log closes with:\n${logTail(ended.logPath)}`);
+    if (ended)
+      throw new HopelessError(
+        `${ended.label} has ended; its log closes with:\n${logTail(ended.logPath)}`,
+      );
     return api.request("GET", "/readyz");
   };
   await poll(`${needed[0]?.label ?? "the API server"} is ready`, attempt, {
@@ -70,15 +83,6 @@ interface Context {
   /** What every node imports, the pause image first. */
   readonly images: readonly string[];
   readonly binaries: BinaryPaths;
-}
-
-/**
- * Waits for all, and only then fails with the first error: what is still starting must not start anything more once
- * the bed is being swept.
- */
-async function allOrFirstError(tasks: readonly Promise<void>[]): Promise<void> {
-  const failed = (await Promise.allSettled(tasks)).find((result) => result.status === "rejected");
-  if (failed) throw failed.reason;
 }
 
 async function startCluster(
@@ -103,11 +107,11 @@ async function startCluster(
     options.onProgress?.(`${name}: control plane ready`);
   };
   try {
-    await allOrFirstError([startControlPlane(), ...nodes.map(startNode)]);
+    await settleAll<void>([startControlPlane(), ...nodes.map(startNode)]);
     if (nodes.length === 0) return;
     await writeDnsRole(api, dnsUser);
     for (const node of nodes) startKubernetes(folder, node, binaries);
-    await Promise.all(nodes.map((node) => waitForNode(api, node.name, options.signal)));
+    await settleAll(nodes.map((node) => waitForNode(api, node.name, options.signal)));
     await waitForPodAdmission(api, options.signal);
     options.onProgress?.(`${name}: ${nodes.map((node) => node.name).join(", ")} Ready`);
   } finally {
@@ -118,16 +122,25 @@ async function startCluster(
 async function start(context: Context): Promise<void> {
   const { state, folder, options, binaries } = context;
   const plans = planClusters(state);
-  options.onProgress?.(`starting ${plans.map(({ spec }) => spec.name).join(", ")} in slot ${state.slot}`);
+  options.onProgress?.(
+    `starting ${plans.map(({ spec }) => spec.name).join(", ")} in slot ${state.slot}`,
+  );
   mkdirSync(state.logsFolder, { recursive: true });
-  const [credentials] = await Promise.all([
-    Promise.all(plans.map(async (plan) => ({ plan, credentials: await writeCredentials(plan) }))),
-    createFabric(state.slot, addressPlan(state.slot), plans.length),
-  ]);
-  const entries = credentials.map(({ plan, credentials: { admin } }) => ({ name: plan.spec.name, ...admin }));
+  const fabric = createFabric(state.slot, addressPlan(state.slot), plans.length);
+  const writing = settleAll(
+    plans.map(async (plan) => ({ plan, credentials: await writeCredentials(plan) })),
+  );
+  await settleAll<unknown>([fabric, writing]);
+  const credentials = await writing;
+  const entries = credentials.map(({ plan, credentials: { admin } }) => ({
+    name: plan.spec.name,
+    ...admin,
+  }));
   writeFileSync(mergedKubeconfigPath(state.slot), kubeconfigText(entries), { mode: 0o600 });
   const etcd = startProcess(folder, etcdProcess(state.slot, folder, state.logsFolder, binaries));
-  await allOrFirstError(credentials.map((each) => startCluster(each.plan, each.credentials, etcd, context)));
+  await settleAll(
+    credentials.map((each) => startCluster(each.plan, each.credentials, etcd, context)),
+  );
   writeState(state);
   if (!plans.some(({ spec }) => spec.nodes > 0)) return;
   startCloud(folder, localId(state.slot), state.logsFolder);
@@ -141,7 +154,7 @@ export const localProvider: Provider = {
     options.signal?.throwIfAborted();
     await reclaimStaleSlots(options.onProgress);
     const slot = claimSlot();
-    const callOffGuard = guardExit(slot);
+    const callOffGuard = guardExit(slot, claimantOf(false));
     const folder = slotFolder(slot);
     const state: BedState = {
       slot,

@@ -1,5 +1,5 @@
 import { runOk } from "./command.ts";
-import type { AddressPlan } from "./address-plan.ts";
+import { type AddressPlan, clusterPodCidr } from "./address-plan.ts";
 
 /** Name of the network namespace with the fabric, the API servers and all else that is no node. */
 export function fabricNetns(slot: number): string {
@@ -20,9 +20,10 @@ async function sysctl(netns: string, settings: readonly string[]): Promise<void>
  * servers are on the bridge itself, which this does not concern, and the root namespace may go everywhere.
  */
 function fabricRules(plan: AddressPlan, clusters: number): string {
-  const accept = Array.from({ length: clusters }, (_, cluster) => plan.nodeSubnet(cluster)).map(
-    (subnet) => `ip saddr ${subnet} ip daddr ${subnet} accept`,
-  );
+  const accept = Array.from({ length: clusters }, (_, cluster) => {
+    const ranges = `{ ${plan.nodeSubnet(cluster)}, ${clusterPodCidr(cluster)} }`;
+    return `ip saddr ${ranges} ip daddr ${ranges} accept`;
+  });
   for (const range of [`${plan.loadBalancerPrefix}.0/24`, plan.root]) {
     accept.push(`ip saddr ${range} accept`, `ip daddr ${range} accept`);
   }
@@ -40,7 +41,11 @@ function fabricRules(plan: AddressPlan, clusters: number): string {
  * Makes the fabric: a bridge in a namespace of its own, joined to the root namespace by a cable, with the addresses of
  * the API servers. It forwards nothing between subnets: pod and Service ranges lead nowhere.
  */
-export async function createFabric(slot: number, plan: AddressPlan, clusters: number): Promise<void> {
+export async function createFabric(
+  slot: number,
+  plan: AddressPlan,
+  clusters: number,
+): Promise<void> {
   const netns = fabricNetns(slot);
   const root = `is${slot}-root`;
   const prefix = plan.fabricPrefix;
@@ -60,7 +65,7 @@ export async function createFabric(slot: number, plan: AddressPlan, clusters: nu
   );
   await Promise.all([
     sysctl(netns, ["net.ipv4.ip_forward=0"]),
-    runOk(["nsenter", `--net=/run/netns/${netns}`, "nft", "--file", "-"], { input: fabricRules(plan, clusters) }),
+    nft(netns, fabricRules(plan, clusters)),
     ip([`addr add ${plan.root}/${prefix} dev ${root}`, `link set ${root} up`]),
   ]);
 }
@@ -71,12 +76,36 @@ export interface NodeNetwork {
   readonly address: string;
   /** Name of its port on the fabric's bridge, at most 15 characters. */
   readonly port: string;
+  /** The range of all pods of its cluster. */
+  readonly clusterPodCidr: string;
   /** Pod ranges of the same cluster's other nodes, by the address of the node that has them. */
   readonly siblings: readonly { podCidr: string; address: string }[];
 }
 
+/**
+ * Pods leave their cluster with their node's address: no other cluster needs a route to them, or has one. (The bridge
+ * plugin's ipMasq would do so between the nodes of one cluster, too.)
+ */
+function nodeRules(clusterCidr: string): string {
+  return `table ip isthmus {
+  chain postrouting {
+    type nat hook postrouting priority srcnat;
+    ip saddr ${clusterCidr} ip daddr != ${clusterCidr} oifname "eth0" masquerade
+  }
+}
+`;
+}
+
+async function nft(netns: string, rules: string): Promise<void> {
+  await runOk(["nsenter", `--net=/run/netns/${netns}`, "nft", "--file", "-"], { input: rules });
+}
+
 /** Makes a node's namespace and its cable to the fabric. */
-export async function createNodeNetwork(slot: number, plan: AddressPlan, node: NodeNetwork): Promise<void> {
+export async function createNodeNetwork(
+  slot: number,
+  plan: AddressPlan,
+  node: NodeNetwork,
+): Promise<void> {
   const fabric = fabricNetns(slot);
   await ip([`netns add ${node.netns}`]);
   await ip(
@@ -97,6 +126,7 @@ export async function createNodeNetwork(slot: number, plan: AddressPlan, node: N
     ],
     node.netns,
   );
+  await nft(node.netns, nodeRules(node.clusterPodCidr));
   await sysctl(node.netns, [
     "net.ipv4.ip_forward=1",
     "net.bridge.bridge-nf-call-iptables=1",

@@ -1,6 +1,5 @@
 import { stringify } from "yaml";
 import { pauseReference } from "../setup/pause-image.ts";
-import { clusterPodCidr } from "./address-plan.ts";
 import type { NodePlan } from "./node-plan.ts";
 
 /** Names of a node's configuration files and kubeconfigs in its folder. */
@@ -21,7 +20,9 @@ const cniBinaries = "/usr/lib/cni";
 /** containerd's configuration, version 2: read by containerd 1.6, 1.7 and (migrated on reading) 2. */
 function containerdConfig(node: NodePlan): string {
   const cri = `plugins."io.containerd.grpc.v1.cri"`;
-  const unusedSnapshotters = ["btrfs", "zfs", "aufs", "devmapper"].map((name) => `io.containerd.snapshotter.v1.${name}`);
+  const unusedSnapshotters = ["btrfs", "zfs", "aufs", "devmapper"].map(
+    (name) => `io.containerd.snapshotter.v1.${name}`,
+  );
   return `version = 2
 root = "${node.folder}/root"
 state = "${node.folder}/state"
@@ -49,17 +50,35 @@ disabled_plugins = ${JSON.stringify(unusedSnapshotters)}
 `;
 }
 
-/** Pods leave with their node's address, so no other cluster needs a route to them, or has one. */
 function cniConfig(node: NodePlan): string {
-  const ipam = { type: "host-local", dataDir: `${node.folder}/ipam`, ranges: [[{ subnet: node.podCidr }]] };
-  const bridge = { type: "bridge", bridge: "cni0", isDefaultGateway: true, ipMasq: true, hairpinMode: true, ipam };
+  const ipam = {
+    type: "host-local",
+    dataDir: `${node.folder}/ipam`,
+    ranges: [[{ subnet: node.podCidr }]],
+  };
+  const bridge = {
+    type: "bridge",
+    bridge: "cni0",
+    isDefaultGateway: true,
+    hairpinMode: true,
+    ipam,
+  };
   const portmap = { type: "portmap", capabilities: { portMappings: true } };
-  return JSON.stringify({ cniVersion: "1.0.0", name: node.cniNetwork, plugins: [bridge, portmap] }, null, 2);
+  return JSON.stringify(
+    { cniVersion: "1.0.0", name: node.cniNetwork, plugins: [bridge, portmap] },
+    null,
+    2,
+  );
 }
 
 function kubeletConfig(node: NodePlan): string {
   // Tests fill disks and memory on purpose or by accident; the machine's own state must not evict their pods.
-  const eviction = ["memory.available", "nodefs.available", "nodefs.inodesFree", "imagefs.available"];
+  const eviction = [
+    "memory.available",
+    "nodefs.available",
+    "nodefs.inodesFree",
+    "imagefs.available",
+  ];
   return stringify({
     apiVersion: "kubelet.config.k8s.io/v1beta1",
     kind: "KubeletConfiguration",
@@ -89,7 +108,9 @@ function kubeletConfig(node: NodePlan): string {
     localStorageCapacityIsolation: false,
     imageGCHighThresholdPercent: 100,
     imageGCLowThresholdPercent: 99,
-    evictionHard: Object.fromEntries([...eviction, "imagefs.inodesFree"].map((signal) => [signal, "0%"])),
+    evictionHard: Object.fromEntries(
+      [...eviction, "imagefs.inodesFree"].map((signal) => [signal, "0%"]),
+    ),
     nodeStatusUpdateFrequency: "2s",
     makeIPTablesUtilChains: false,
     registryPullQPS: 0,
@@ -103,7 +124,7 @@ function kubeProxyConfig(node: NodePlan): string {
     kind: "KubeProxyConfiguration",
     clientConnection: { kubeconfig: `${node.folder}/${nodeFiles.kubeProxyKubeconfig}` },
     mode: node.cluster.spec.proxyMode ?? "nftables",
-    clusterCIDR: clusterPodCidr(node.cluster.index),
+    clusterCIDR: node.clusterPodCidr,
     hostnameOverride: node.name,
     conntrack: { maxPerCore: 0, min: 0 },
     healthzBindAddress: "127.0.0.1:10256",
@@ -111,13 +132,23 @@ function kubeProxyConfig(node: NodePlan): string {
   });
 }
 
-/** Cluster DNS answers on the node's address, which pods reach through their default gateway. */
+/**
+ * Cluster DNS answers on the node's address, which pods reach through their default gateway. A name of any other
+ * domain does not exist, as an upstream server would say; without that a lookup would end in a temporary failure.
+ */
 function corefile(node: NodePlan): string {
-  return `.:53 {
+  return `cluster.local:53 {
   bind ${node.address}
   errors
   kubernetes cluster.local {
     kubeconfig ${node.folder}/${nodeFiles.corednsKubeconfig}
+  }
+}
+.:53 {
+  bind ${node.address}
+  errors
+  template ANY ANY {
+    rcode NXDOMAIN
   }
 }
 `;

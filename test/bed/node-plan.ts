@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { nodePodCidr } from "./address-plan.ts";
+import { clusterPodCidr, nodePodCidr } from "./address-plan.ts";
 import type { ClusterPlan } from "./control-plane.ts";
 import type { NodeNetwork } from "./network.ts";
 
@@ -45,6 +45,7 @@ export function planNode(cluster: ClusterPlan, index: number, bedFolder: string)
         address: cluster.addresses.node(cluster.index, other),
       })),
     podCidr: nodePodCidr(cluster.index, index),
+    clusterPodCidr: clusterPodCidr(cluster.index),
     folder,
     logsFolder: join(cluster.logsFolder, name),
     containerdSocket: join(folder, "c.sock"),

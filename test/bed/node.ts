@@ -10,6 +10,7 @@ import { createNodeNetwork } from "./network.ts";
 import { nodeConfigs, nodeFiles } from "./node-config.ts";
 import type { NodePlan } from "./node-plan.ts";
 import { poll } from "./poll.ts";
+import { settleAll } from "./settle-all.ts";
 import { type ProcessSpec, startProcess } from "./processes.ts";
 
 /** Name in CoreDNS's client certificate, to which cluster-objects.ts gives its role. */
@@ -20,7 +21,10 @@ const importTimeoutMs = 120_000;
 const nodeReadyTimeoutMs = 90_000;
 
 /** Writes a node's configuration and credentials, and makes its network and cgroup. */
-export async function prepareNode(node: NodePlan, { authority }: ClusterCredentials): Promise<void> {
+export async function prepareNode(
+  node: NodePlan,
+  { authority }: ClusterCredentials,
+): Promise<void> {
   mkdirSync(join(node.logsFolder, "pods"), { recursive: true });
   const write = (name: string, text: string) => {
     const path = join(node.folder, name);
@@ -29,12 +33,15 @@ export async function prepareNode(node: NodePlan, { authority }: ClusterCredenti
   };
   for (const [name, text] of Object.entries(nodeConfigs(node))) write(name, text);
   const users = [
-    [nodeFiles.kubeletKubeconfig, { commonName: `system:node:${node.name}`, organization: "system:nodes" }],
+    [
+      nodeFiles.kubeletKubeconfig,
+      { commonName: `system:node:${node.name}`, organization: "system:nodes" },
+    ],
     [nodeFiles.kubeProxyKubeconfig, { commonName: "system:kube-proxy" }],
     [nodeFiles.corednsKubeconfig, { commonName: dnsUser }],
   ] as const;
   const { name, server } = { name: node.cluster.spec.name, server: node.cluster.server };
-  await Promise.all([
+  await settleAll<void>([
     createNodeNetwork(node.cluster.slot, node.cluster.addresses, node),
     ...users.map(async ([file, subject]) => {
       const pair = await authority.issue(subject);
@@ -87,8 +94,14 @@ export function startKubernetes(bedFolder: string, node: NodePlan, binaries: Bin
       `--node-ip=${node.address}`,
     ]),
   );
-  startProcess(bedFolder, process(node, "kube-proxy", [binaries.kubeProxy, `--config=${file(nodeFiles.kubeProxy)}`]));
-  startProcess(bedFolder, process(node, "coredns", [binaries.coredns, "-conf", file(nodeFiles.corefile)]));
+  startProcess(
+    bedFolder,
+    process(node, "kube-proxy", [binaries.kubeProxy, `--config=${file(nodeFiles.kubeProxy)}`]),
+  );
+  startProcess(
+    bedFolder,
+    process(node, "coredns", [binaries.coredns, "-conf", file(nodeFiles.corefile)]),
+  );
 }
 
 interface NodeObject {

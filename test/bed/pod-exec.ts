@@ -10,10 +10,16 @@ interface PodObject {
   spec: { containers: { name: string }[] };
 }
 
-async function firstContainer(kubeconfigPath: string, { namespace, pod }: PodTarget): Promise<string> {
+async function firstContainer(
+  kubeconfigPath: string,
+  { namespace, pod }: PodTarget,
+): Promise<string> {
   const api = openKubeconfig(kubeconfigPath);
   try {
-    const found: PodObject = await api.request("GET", `/api/v1/namespaces/${namespace}/pods/${pod}`);
+    const found: PodObject = await api.request(
+      "GET",
+      `/api/v1/namespaces/${namespace}/pods/${pod}`,
+    );
     return found.spec.containers[0]?.name ?? "";
   } finally {
     await api.close();
@@ -23,7 +29,8 @@ async function firstContainer(kubeconfigPath: string, { namespace, pod }: PodTar
 function exitCode(status: V1Status): number {
   if (status.status === "Success") return 0;
   const cause = status.details?.causes?.find(({ reason }) => reason === "ExitCode");
-  if (cause?.message === undefined) throw new Error(`exec failed: ${status.message ?? JSON.stringify(status)}`);
+  if (cause?.message === undefined)
+    throw new Error(`exec failed: ${status.message ?? JSON.stringify(status)}`);
   return Number(cause.message);
 }
 
@@ -62,10 +69,22 @@ export async function execInPod(
       }
     };
     new Exec(config)
-      .exec(target.namespace, target.pod, container, [...args], stdout, stderr, input, false, finish)
+      .exec(
+        target.namespace,
+        target.pod,
+        container,
+        [...args],
+        stdout,
+        stderr,
+        input,
+        false,
+        finish,
+      )
       .catch((error: unknown) => {
         clearTimeout(timer);
-        reject(new Error(`exec in pod ${target.namespace}/${target.pod} failed: ${describe(error)}`));
+        reject(
+          new Error(`exec in pod ${target.namespace}/${target.pod} failed: ${describe(error)}`),
+        );
       });
   });
 }
@@ -73,5 +92,7 @@ export async function execInPod(
 function describe(error: unknown): string {
   // The web socket library rejects with an event object instead of an error.
   const isObject = typeof error === "object" && error !== null;
-  return isObject && "message" in error && typeof error.message === "string" ? error.message : String(error);
+  return isObject && "message" in error && typeof error.message === "string"
+    ? error.message
+    : String(error);
 }

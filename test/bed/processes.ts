@@ -56,7 +56,10 @@ export function isAlive(record: Pick<ProcessRecord, "pid" | "startTime">): boole
 }
 
 /** Signals the recorded process if it still runs. */
-export function signalProcess(record: Pick<ProcessRecord, "pid" | "startTime">, signal: NodeJS.Signals): void {
+export function signalProcess(
+  record: Pick<ProcessRecord, "pid" | "startTime">,
+  signal: NodeJS.Signals,
+): void {
   if (!isAlive(record)) return;
   try {
     process.kill(record.pid, signal);
@@ -97,11 +100,20 @@ export function startProcess(folder: string, spec: ProcessSpec): ProcessRecord {
   const [command = "", ...args] = argv;
   const log = openSync(spec.logPath, "a");
   try {
-    const child = spawn(command, args, { cwd: folder, detached: true, stdio: ["ignore", log, log] });
+    const child = spawn(command, args, {
+      cwd: folder,
+      detached: true,
+      stdio: ["ignore", log, log],
+    });
     child.once("error", () => {});
-    if (child.pid === undefined) throw new Error(`cannot start ${spec.label}: ${command} not found`);
+    if (child.pid === undefined)
+      throw new Error(`cannot start ${spec.label}: ${command} not found`);
     child.unref();
-    const record: ProcessRecord = { ...spec, pid: child.pid, startTime: startTimeOf(child.pid) ?? "" };
+    const record: ProcessRecord = {
+      ...spec,
+      pid: child.pid,
+      startTime: startTimeOf(child.pid) ?? "",
+    };
     appendFileSync(recordsPath(folder), `${JSON.stringify(record)}\n`);
     return record;
   } finally {

@@ -23,8 +23,12 @@ export function slotFolder(slot: number): string {
 
 /** The owner of a slot; undefined when the slot is free or was left half claimed. */
 export function readOwner(slot: number): SlotOwner | undefined {
+  return readOwnerFile(join(slotFolder(slot), "owner.json"));
+}
+
+function readOwnerFile(path: string): SlotOwner | undefined {
   try {
-    const owner: SlotOwner = JSON.parse(readFileSync(join(slotFolder(slot), "owner.json"), "utf8"));
+    const owner: SlotOwner = JSON.parse(readFileSync(path, "utf8"));
     return owner;
   } catch {
     return undefined;
@@ -37,7 +41,8 @@ function writeOwner(slot: number, owner: SlotOwner): void {
   renameSync(`${path}.new`, path);
 }
 
-function claimantOf(detached: boolean): SlotOwner {
+/** This process as an owner. */
+export function claimantOf(detached: boolean): SlotOwner {
   return { pid: process.pid, startTime: startTimeOf(process.pid) ?? "", detached };
 }
 
@@ -48,7 +53,9 @@ export function detachSlot(slot: number): void {
 
 /** The slots that have a folder, used or left over. */
 export function usedSlots(): number[] {
-  return Array.from({ length: slotCount }, (_, slot) => slot).filter((slot) => existsSync(slotFolder(slot)));
+  return Array.from({ length: slotCount }, (_, slot) => slot).filter((slot) =>
+    existsSync(slotFolder(slot)),
+  );
 }
 
 /** Whether a slot's folder is what a dead process, or a machine that was restarted, left behind. */
@@ -60,13 +67,26 @@ export function isStale(slot: number): boolean {
   return folder !== undefined && Date.now() - folder.mtimeMs > ownerlessAgeMs;
 }
 
-/** Makes this process the owner of a stale slot. Of two that try at once only one can rename the old owner's file. */
-function takeOver(slot: number): boolean {
+function sameOwner(one: SlotOwner | undefined, other: SlotOwner | undefined): boolean {
+  return one?.pid === other?.pid && one?.startTime === other?.startTime;
+}
+
+/**
+ * Makes this process the owner of a slot whose owner has died, so that it can sweep it. Returns false when somebody
+ * else was quicker.
+ */
+export function takeOver(slot: number, deadOwner: SlotOwner | undefined): boolean {
   const path = join(slotFolder(slot), "owner.json");
-  if (existsSync(path)) {
+  const taken = `${path}.${process.pid}`;
+  if (deadOwner) {
+    // Of two that try at once only one can rename the file.
     try {
-      renameSync(path, `${path}.${process.pid}`);
+      renameSync(path, taken);
     } catch {
+      return false;
+    }
+    if (!sameOwner(readOwnerFile(taken), deadOwner)) {
+      renameSync(taken, path);
       return false;
     }
   }
@@ -77,8 +97,8 @@ function takeOver(slot: number): boolean {
 /** Cleans up every slot whose owner has died. */
 export async function reclaimStaleSlots(onProgress?: (line: string) => void): Promise<void> {
   for (const slot of usedSlots()) {
-    if (!isStale(slot)) continue;
-    if (!takeOver(slot)) continue;
+    const owner = readOwner(slot);
+    if (!isStale(slot) || !takeOver(slot, owner)) continue;
     onProgress?.(`cleaning up what a dead run left in slot ${slot}`);
     await sweepSlot(slot, slotFolder(slot));
   }

@@ -1,4 +1,12 @@
-import { lstatSync, readdirSync, readFileSync, readlinkSync, rmdirSync, rmSync, statSync } from "node:fs";
+import {
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { join } from "node:path";
 import { run, runOk } from "./command.ts";
 import { poll } from "./poll.ts";
@@ -81,7 +89,10 @@ function removeShimSockets(folder: string): void {
     const tasks = join(folder, "nodes", node, "state", "io.containerd.runtime.v2.task", "k8s.io");
     for (const task of list(tasks)) {
       try {
-        const address = readFileSync(join(tasks, task, "address"), "utf8").replace(/^unix:\/\//, "");
+        const address = readFileSync(join(tasks, task, "address"), "utf8").replace(
+          /^unix:\/\//,
+          "",
+        );
         if (address.startsWith("/run/containerd/s/")) rmSync(address, { force: true });
       } catch {
         // A task without that file never had a shim.
@@ -95,15 +106,20 @@ function removeLogLinks(folder: string): void {
   const links = "/var/log/containers";
   for (const name of list(links)) {
     const path = join(links, name);
-    if (lstatSync(path).isSymbolicLink() && readlinkSync(path).startsWith(`${folder}/`)) rmSync(path);
+    if (lstatSync(path).isSymbolicLink() && readlinkSync(path).startsWith(`${folder}/`))
+      rmSync(path);
   }
 }
 
-/** libcni remembers results by network name in a folder containerd does not let us choose. */
+/** libcni remembers results, by network name and pod, in a folder containerd does not let us choose. */
 function removeCniResults(slot: number): void {
   const results = "/var/lib/cni/results";
   for (const name of list(results)) {
-    if (name.startsWith(`is${slot}-`)) rmSync(join(results, name));
+    if (!name.startsWith(`is${slot}-`)) continue;
+    // Every pod has its loopback interface there, too, under a name that does not tell the bed.
+    const [, podSandbox] = /-([0-9a-f]{64})-eth0$/.exec(name) ?? [];
+    rmSync(join(results, name));
+    rmSync(join(results, `cni-loopback-${podSandbox}-lo`), { force: true });
   }
 }
 

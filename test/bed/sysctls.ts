@@ -11,7 +11,9 @@ const savedPath = () => join(tmpdir(), "isthmus-sysctls.json");
 
 /** Notes the machine's own values before the first kubelet of all beds changes them. */
 export function saveSysctls(): void {
-  const values = Object.fromEntries(names.map((name) => [name, readFileSync(path(name), "utf8").trim()]));
+  const values = Object.fromEntries(
+    names.map((name) => [name, readFileSync(path(name), "utf8").trim()]),
+  );
   try {
     writeFileSync(savedPath(), JSON.stringify(values), { flag: "wx" });
   } catch (error) {

@@ -1,11 +1,13 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { buildNodeImage } from "../../cmd/build/image.ts";
-import type { Bed, Cluster } from "../bed/bed.ts";
+import type { Cluster } from "../bed/bed.ts";
 import { openKubeconfig } from "../bed/kubeconfig.ts";
 import { localProvider } from "../bed/local.ts";
 import { poll } from "../bed/poll.ts";
-import { isAlive, readRecords } from "../bed/processes.ts";
+import { isAlive, type ProcessRecord, readRecords } from "../bed/processes.ts";
 import { slotFolder } from "../bed/slot.ts";
 import { useBed } from "../bed/vitest-bed.ts";
 
@@ -33,7 +35,12 @@ async function startWeb(cluster: Cluster): Promise<void> {
     readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 },
   };
   const spec = { containers: [container], terminationGracePeriodSeconds: 0 };
-  await api.create(`${namespacePath}/pods`, { apiVersion: "v1", kind: "Pod", metadata: { name: podName, labels }, spec });
+  await api.create(`${namespacePath}/pods`, {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: podName, labels },
+    spec,
+  });
   await api.create(`${namespacePath}/services`, {
     apiVersion: "v1",
     kind: "Service",
@@ -68,8 +75,11 @@ async function addressesOfWeb(cluster: Cluster): Promise<Addresses> {
         const { status } = await api.request<PodObject>("GET", `${namespacePath}/pods/${podName}`);
         const service = await api.request<ServiceObject>("GET", `${namespacePath}/services/web`);
         const loadBalancer = service.status.loadBalancer.ingress?.[0]?.ip;
-        const isReady = status.conditions?.some((each) => each.type === "Ready" && each.status === "True");
-        if (!isReady || !status.podIP || !loadBalancer) throw new Error(JSON.stringify({ status, loadBalancer }));
+        const isReady = status.conditions?.some(
+          (each) => each.type === "Ready" && each.status === "True",
+        );
+        if (!isReady || !status.podIP || !loadBalancer)
+          throw new Error(JSON.stringify({ status, loadBalancer }));
         return { pod: status.podIP, service: service.spec.clusterIP, loadBalancer };
       },
       { timeoutMs: readyTimeoutMs },
@@ -82,7 +92,12 @@ async function addressesOfWeb(cluster: Cluster): Promise<Addresses> {
 /** What the pod web of a cluster gets from a URL: the answer, or the reason why there is none. */
 async function fromPod(cluster: Cluster, url: string): Promise<string> {
   const target = { namespace: "default", pod: podName };
-  const { stdout, stderr } = await cluster.execInPod(target, ["/usr/local/bin/node", "-e", caller, url]);
+  const { stdout, stderr } = await cluster.execInPod(target, [
+    "/usr/local/bin/node",
+    "-e",
+    caller,
+    url,
+  ]);
   return stdout.trim() || stderr;
 }
 
@@ -117,18 +132,21 @@ describe("two clusters with a node each", () => {
     expect(of("west").loadBalancer).not.toBe(of("east").loadBalancer);
   });
 
-  test.each(["west", "east"])("in %s a pod reaches a Service by ClusterIP and by its name in cluster DNS", async (name) => {
-    const cluster = up().cluster(name);
-    // kube-proxy learns of an endpoint a moment after the pod is Ready.
-    await poll(
-      "the ClusterIP answers",
-      async () => (await fromPod(cluster, `http://${of(name).service}/`)) === name,
-      { timeoutMs: readyTimeoutMs },
-    );
-    expect(await fromPod(cluster, "http://web/")).toBe(name);
-    expect(await fromPod(cluster, "http://web.default.svc.cluster.local/")).toBe(name);
-    expect(await fromPod(cluster, "http://nobody.default.svc.cluster.local/")).toBe("ENOTFOUND");
-  });
+  test.each(["west", "east"])(
+    "in %s a pod reaches a Service by ClusterIP and by its name in cluster DNS",
+    async (name) => {
+      const cluster = up().cluster(name);
+      // kube-proxy learns of an endpoint a moment after the pod is Ready.
+      await poll(
+        "the ClusterIP answers",
+        async () => (await fromPod(cluster, `http://${of(name).service}/`)) === name,
+        { timeoutMs: readyTimeoutMs },
+      );
+      expect(await fromPod(cluster, "http://web/")).toBe(name);
+      expect(await fromPod(cluster, "http://web.default.svc.cluster.local/")).toBe(name);
+      expect(await fromPod(cluster, "http://nobody.default.svc.cluster.local/")).toBe("ENOTFOUND");
+    },
+  );
 
   test("a pod reaches its API server as kubernetes.default with its own token", async () => {
     const script = `
@@ -140,8 +158,10 @@ describe("two clusters with a node each", () => {
         response.resume();
       });`;
     const target = { namespace: "default", pod: podName };
-    const { stdout, stderr } = await up().cluster("east").execInPod(target, ["/usr/local/bin/node", "-e", script]);
-    expect(stdout.trim(), stderr).toBe("200");
+    const { stdout, stderr } = await up()
+      .cluster("east")
+      .execInPod(target, ["/usr/local/bin/node", "-e", script]);
+    expect({ stdout, stderr }).toEqual({ stdout: "200\n", stderr: "" });
   });
 
   test("a load balancer's address answers in the other cluster, from its node and from its pods", async () => {
@@ -165,7 +185,8 @@ describe("two clusters with a node each", () => {
         { from: `a pod of ${here}`, url, outcome: fromPod(up().cluster(here), url) },
       ]),
     );
-    for (const { from, url, outcome } of tries) expect(await outcome, `${url} from ${from}`).toMatch(noAnswer);
+    for (const { from, url, outcome } of tries)
+      expect(await outcome, `${url} from ${from}`).toMatch(noAnswer);
   });
 
   test("a node's own address does not answer in the other cluster", async () => {
@@ -179,35 +200,70 @@ describe("two clusters with a node each", () => {
   test("a failing command in a pod gives its exit code and what it wrote to standard error", async () => {
     const script = `console.error("no luck"); process.exit(7)`;
     const target = { namespace: "default", pod: podName };
-    const result = await up().cluster("west").execInPod(target, ["/usr/local/bin/node", "-e", script]);
+    const result = await up()
+      .cluster("west")
+      .execInPod(target, ["/usr/local/bin/node", "-e", script]);
     expect(result).toEqual({ stdout: "", stderr: "no luck\n", code: 7 });
   });
 });
 
+function named(folder: string, part: string): string[] {
+  return existsSync(folder) ? readdirSync(folder).filter((name) => name.startsWith(part)) : [];
+}
+
 /** All that a bed may leave on the machine, by name. */
-function leftOvers(bed: Bed, slot: number): string[] {
-  const named = (folder: string, part: string) =>
-    existsSync(folder) ? readdirSync(folder).filter((name) => name.startsWith(part)) : [];
+function leftOvers(slot: number): string[] {
   const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n");
   return [
     ...named("/run/netns", `is${slot}-`),
     ...named("/sys/class/net", `is${slot}-`),
-    ...readdirSync("/sys/fs/cgroup").flatMap((name) => named(`/sys/fs/cgroup/${name}`, `isthmus-${slot}`)),
+    ...readdirSync("/sys/fs/cgroup").flatMap((name) =>
+      named(`/sys/fs/cgroup/${name}`, `isthmus-${slot}`),
+    ),
     ...named("/var/lib/cni/results", `is${slot}-`),
     ...mounts.filter((line) => line.includes(`${slotFolder(slot)}/`)),
-    ...[slotFolder(slot), bed.kubeconfigPath, bed.logsFolder].filter((path) => existsSync(path)),
+    ...[slotFolder(slot)].filter((path) => existsSync(path)),
   ];
 }
 
+function runningOf(records: readonly ProcessRecord[]): string[] {
+  return records.filter(isAlive).map(({ label }) => label);
+}
+
 test("after down nothing is left: no process, namespace, cable, mount, cgroup or folder", async () => {
-  const bed = await localProvider.up({ clusters: [{ name: "west", nodes: 1 }], images: [(await buildNodeImage()).path] });
+  const images = [(await buildNodeImage()).path];
+  const bed = await localProvider.up({ clusters: [{ name: "west", nodes: 1 }], images });
   const slot = Number(bed.id.replace("local-", ""));
   await startWeb(bed.cluster("west"));
   await addressesOfWeb(bed.cluster("west"));
   const records = readRecords(slotFolder(slot));
-  expect(records.filter(isAlive).map(({ label }) => label)).toHaveLength(9);
-  expect(leftOvers(bed, slot)).not.toHaveLength(0);
+  expect(runningOf(records)).toHaveLength(9);
+  expect(leftOvers(slot)).not.toHaveLength(0);
   await bed.down();
-  expect(records.filter(isAlive).map(({ label }) => label)).toEqual([]);
-  expect(leftOvers(bed, slot)).toEqual([]);
+  expect(runningOf(records)).toEqual([]);
+  expect(leftOvers(slot)).toEqual([]);
+  expect(existsSync(bed.logsFolder)).toBe(false);
+});
+
+test("a bed goes by itself when the process that owns it is killed", async () => {
+  const script = `
+    const { localProvider } = await import(${JSON.stringify(import.meta.resolve("../bed/local.ts"))});
+    const bed = await localProvider.up({ clusters: [{ name: "west", nodes: 1 }] });
+    console.log(bed.id);
+    setInterval(() => {}, 1000);`;
+  const owner = spawn(process.execPath, ["--input-type=module", "--eval", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const [id] = await once(owner.stdout.setEncoding("utf8"), "data");
+  const slot = Number(String(id).trim().replace("local-", ""));
+  const records = readRecords(slotFolder(slot));
+  expect(runningOf(records)).toHaveLength(9);
+  owner.kill("SIGKILL");
+  await poll("its processes end", () => runningOf(records).length === 0, {
+    timeoutMs: readyTimeoutMs,
+  });
+  // Another bed may take the slot at once; then its folder no longer tells of this one.
+  const isGone = () =>
+    leftOvers(slot).length === 0 || readRecords(slotFolder(slot))[0]?.pid !== records[0]?.pid;
+  await poll("what it made is removed", isGone, { timeoutMs: readyTimeoutMs });
 });

@@ -9,7 +9,11 @@ import { missingFromPlatform } from "./platform.mjs";
 
 const unsupportedCode = 2;
 const usageCode = 64;
-const projectFolder = join(import.meta.dirname ?? new URL(".", import.meta.url).pathname, "..", "..");
+const projectFolder = join(
+  import.meta.dirname ?? new URL(".", import.meta.url).pathname,
+  "..",
+  "..",
+);
 const modulesFolder = join(projectFolder, "node_modules");
 const stampPath = join(modulesFolder, ".isthmus-stamp");
 const node = join(modulesFolder, ".bin", "node");
@@ -24,17 +28,23 @@ const commands = {
   test: { needs: all, steps: [setup, [join(modulesFolder, ".bin", "vitest"), "run"]] },
   bed: { needs: all, steps: [setup, [node, inProject("test", "bed", "cli.ts")]] },
   bench: { needs: all, steps: [setup, [node, inProject("bench", "bench.ts")]] },
-  check: { needs: { root: false, go: false }, steps: [[node, inProject("test", "setup", "check.ts")]] },
+  check: {
+    needs: { root: false, go: false },
+    steps: [[node, inProject("test", "setup", "check.ts")]],
+  },
 };
 
 function lockStamp() {
-  return createHash("sha256").update(readFileSync(inProject("package-lock.json"))).digest("hex");
+  return createHash("sha256")
+    .update(readFileSync(inProject("package-lock.json")))
+    .digest("hex");
 }
 
 /** Installs the npm dependencies unless those of this lock file are there. */
 function installDependencies() {
   const wanted = lockStamp();
-  if (existsSync(node) && existsSync(stampPath) && readFileSync(stampPath, "utf8") === wanted) return;
+  if (existsSync(node) && existsSync(stampPath) && readFileSync(stampPath, "utf8") === wanted)
+    return;
   console.log("set-up: installing npm dependencies");
   // Not "npm ci": it refuses the lock file where a registry lacks one platform's optional binaries.
   const { status } = spawnSync("npm", ["install", "--no-save", "--loglevel=error"], {
@@ -43,7 +53,9 @@ function installDependencies() {
   });
   if (status !== 0) process.exit(status ?? 1);
   if (!existsSync(node)) {
-    console.error("npm installed no node_modules/.bin/node: allow install scripts (npm config set ignore-scripts false)");
+    console.error(
+      "npm installed no node_modules/.bin/node: allow install scripts (npm config set ignore-scripts false)",
+    );
     process.exit(unsupportedCode);
   }
   writeFileSync(stampPath, wanted);
@@ -53,18 +65,25 @@ function installDependencies() {
 /** @type {(argv: string[]) => Promise<number>} */
 function run([program = "", ...args]) {
   const path = [join(modulesFolder, ".bin"), process.env["PATH"] ?? ""].join(delimiter);
-  const child = spawn(program, args, { cwd: projectFolder, stdio: "inherit", env: { ...process.env, PATH: path } });
+  const child = spawn(program, args, {
+    cwd: projectFolder,
+    stdio: "inherit",
+    env: { ...process.env, PATH: path },
+  });
   const forward = (/** @type {NodeJS.Signals} */ signal) => {
     // Ctrl-C on a terminal reaches the child by itself; a second one would look like impatience to it.
     if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
   };
-  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) process.on(signal, forward);
+  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]))
+    process.on(signal, forward);
   return new Promise((resolve) => {
     child.once("error", (error) => {
       console.error(error.message);
       resolve(1);
     });
-    child.once("close", (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)));
+    child.once("close", (code, signal) =>
+      resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)),
+    );
   });
 }
 

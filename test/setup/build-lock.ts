@@ -22,7 +22,11 @@ function holder(path: string): number | undefined {
 }
 
 /** Runs a task while holding a lock file, so that two runs do not build the same thing at once. */
-export async function withLock<T>(path: string, onWait: (pid: number) => void, task: () => Promise<T>): Promise<T> {
+export async function withLock<T>(
+  path: string,
+  onWait: (pid: number) => void,
+  task: () => Promise<T>,
+): Promise<T> {
   let told = false;
   for (;;) {
     try {

@@ -31,17 +31,19 @@ function build(target: BinaryTarget): Promise<void> {
   });
 }
 
+const isMissing = ({ output }: BinaryTarget) => !existsSync(output);
+
 /**
  * Builds those of the bed's binaries that the cache lacks, one after the other: each uses all cores by itself.
  * @throws Error with the compiler's output if one cannot be built.
  */
 export async function buildMissing(sink: ProgressSink): Promise<void> {
-  const isMissing = ({ output }: BinaryTarget) => !existsSync(output);
   const [first] = binaryTargets().filter(isMissing);
   if (!first) return;
   const folder = dirname(first.output);
   mkdirSync(folder, { recursive: true });
-  const onWait = (pid: number) => sink.write(`set-up: waiting for process ${pid}, which is building\n`);
+  const onWait = (pid: number) =>
+    sink.write(`set-up: waiting for process ${pid}, which is building\n`);
   await withLock(join(folder, "build.lock"), onWait, async () => {
     // Another run may have built some meanwhile.
     const missing = binaryTargets().filter(isMissing);

@@ -45,14 +45,20 @@ function apt(args: readonly string[]): void {
 export function installPackages(): void {
   const format = "${Package} ${db:Status-Status}\\n";
   // dpkg-query fails when it does not know one of the names, and lists the others all the same.
-  const query = spawnSync("dpkg-query", ["--show", `--showformat=${format}`, ...neededPackages.keys()], {
-    encoding: "utf8",
-  });
+  const query = spawnSync(
+    "dpkg-query",
+    ["--show", `--showformat=${format}`, ...neededPackages.keys()],
+    {
+      encoding: "utf8",
+    },
+  );
   const missing = missingPackages(query.stdout, neededPackages.keys());
   if (missing.length === 0) return;
   const list = missing.map((name) => `  - ${name} (${neededPackages.get(name) ?? ""})`).join("\n");
   if (process.getuid?.() !== 0) {
-    throw new UnsupportedError(`Debian packages are missing:\n${list}\nInstall them: apt-get install ${missing.join(" ")}`);
+    throw new UnsupportedError(
+      `Debian packages are missing:\n${list}\nInstall them: apt-get install ${missing.join(" ")}`,
+    );
   }
   console.log(`set-up: installing Debian packages:\n${list}`);
   apt(["update"]);

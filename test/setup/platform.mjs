@@ -21,7 +21,9 @@ function output(command, args) {
 /** @type {(text: string, wantedMajor: number, wantedMinor?: number) => boolean} */
 function isAtLeast(text, wantedMajor, wantedMinor = 0) {
   const [, major, minor] = /(\d+)\.(\d+)/.exec(text) ?? [];
-  return Number(major) > wantedMajor || (Number(major) === wantedMajor && Number(minor) >= wantedMinor);
+  return (
+    Number(major) > wantedMajor || (Number(major) === wantedMajor && Number(minor) >= wantedMinor)
+  );
 }
 
 /**
@@ -31,26 +33,38 @@ function isAtLeast(text, wantedMajor, wantedMinor = 0) {
 export function missingFromPlatform(needs) {
   const missing = [];
   if (process.platform !== "linux" || process.arch !== "x64") {
-    missing.push(`Linux on x86-64; this is ${process.platform} on ${process.arch}: use a Debian machine or virtual machine`);
+    missing.push(
+      `Linux on x86-64; this is ${process.platform} on ${process.arch}: use a Debian machine or virtual machine`,
+    );
   }
   if (!isAtLeast(process.versions.node, 20)) {
-    missing.push(`Node 20 or newer; this is ${process.versions.node}: install it from Debian or nodejs.org`);
+    missing.push(
+      `Node 20 or newer; this is ${process.versions.node}: install it from Debian or nodejs.org`,
+    );
   }
   const npm = output("npm", ["--version"]);
   if (!isAtLeast(npm, 10)) {
-    missing.push(`npm 10 or newer; ${npm ? `this is ${npm.trim()}` : "there is none"}: npm install --global npm`);
+    missing.push(
+      `npm 10 or newer; ${npm ? `this is ${npm.trim()}` : "there is none"}: npm install --global npm`,
+    );
   }
   if (!needs.root && !needs.go) return missing;
   if (!existsSync("/usr/bin/apt-get")) {
-    missing.push("Debian or a relative of it with apt-get: the packages the test bed needs are named as Debian names them");
+    missing.push(
+      "Debian or a relative of it with apt-get: the packages the test bed needs are named as Debian names them",
+    );
   }
   const go = output("go", ["version"]);
   if (needs.go && !isAtLeast(go, 1, 26)) {
     const found = go ? `this is ${go.trim()}` : "there is none in the PATH";
-    missing.push(`Go 1.26 or newer; ${found}: install it from go.dev/dl and put its bin folder into the PATH`);
+    missing.push(
+      `Go 1.26 or newer; ${found}: install it from go.dev/dl and put its bin folder into the PATH`,
+    );
   }
   if (needs.root && process.getuid?.() !== 0) {
-    missing.push("root, to make network namespaces and to start containerd: run the command with sudo or as root");
+    missing.push(
+      "root, to make network namespaces and to start containerd: run the command with sudo or as root",
+    );
   }
   return missing;
 }

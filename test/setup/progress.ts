@@ -17,9 +17,14 @@ export function minutesAndSeconds(ms: number): string {
  * Shows a task as running, with its time, until it ends: one line rewritten every second on a terminal, elsewhere a
  * line at the start, every 30 s and at the end.
  */
-export async function withProgress<T>(sink: ProgressSink, title: string, task: () => Promise<T>): Promise<T> {
+export async function withProgress<T>(
+  sink: ProgressSink,
+  title: string,
+  task: () => Promise<T>,
+): Promise<T> {
   const startedMs = performance.now();
-  const line = (state: string) => `set-up: ${title} ${state} ${minutesAndSeconds(performance.now() - startedMs)}`;
+  const line = (state: string) =>
+    `set-up: ${title} ${state} ${minutesAndSeconds(performance.now() - startedMs)}`;
   const clear = sink.isTTY ? "\r\u001B[K" : "";
   const lineEnd = sink.isTTY ? "" : "\n";
   const tick = () => sink.write(`${clear}${line("…")}${lineEnd}`);

@@ -1,5 +1,6 @@
-import { Writable } from "node:stream";
-import { Log, type KubeConfig } from "@kubernetes/client-node";
+import { request, type RequestOptions } from "node:https";
+import { createInterface } from "node:readline";
+import type { KubeConfig } from "@kubernetes/client-node";
 import type { KubeObject, Pod } from "../../api/objects.ts";
 import { RESOURCES } from "../../api/resources.ts";
 import type { KubeClient } from "../../kube/client.ts";
@@ -115,21 +116,22 @@ export class Caller {
 
   async #follow(): Promise<void> {
     const { kubeConfig, namespace, name } = this.#options;
-    let rest = "";
-    const sink = new Writable({
-      write: (piece: Buffer, _encoding, done) => {
-        const lines = (rest + piece.toString("utf8")).split("\n");
-        rest = lines.pop() ?? "";
-        for (const line of lines) this.attempts.push(JSON.parse(line) as Attempt);
-        done();
-      },
+    const server = kubeConfig.getCurrentCluster()?.server ?? "";
+    const options: RequestOptions = { signal: this.#abort.signal };
+    await kubeConfig.applyToHTTPSOptions(options);
+    const path = `/api/v1/namespaces/${namespace}/pods/${name}/log?follow=true`;
+    const outgoing = request(new URL(path, server), options, (response) => {
+      const lines = createInterface({ input: response });
+      lines.on("line", (line) => this.#hear(line));
+      // The end of the stream, also by an error, shows as attempts no longer coming.
+      lines.on("error", () => undefined);
     });
-    // Ending the stream is how following stops; the error it raises says nothing.
-    sink.on("error", () => undefined);
-    const request = await new Log(kubeConfig).log(namespace, name, "caller", sink, {
-      follow: true,
-    });
-    this.#abort.signal.addEventListener("abort", () => request.abort(), { once: true });
+    outgoing.on("error", () => undefined);
+    outgoing.end();
+  }
+
+  #hear(line: string): void {
+    if (line.startsWith("{")) this.attempts.push(JSON.parse(line) as Attempt);
   }
 }
 
@@ -141,6 +143,5 @@ function callerPod(options: CallerOptions): KubeObject {
     program: PROGRAM,
     env: { TARGET: target, PERIOD_MS: String(periodMs), TIMEOUT_MS: String(timeoutMs) },
   });
-  const pod = { apiVersion: "v1", kind: "Pod", metadata: { namespace, name }, spec };
-  return pod;
+  return { apiVersion: "v1", kind: "Pod", metadata: { namespace, name }, spec } as KubeObject;
 }

@@ -1,4 +1,4 @@
-import { parse, parseAllDocuments } from "yaml";
+import { type Document, parse, parseAllDocuments } from "yaml";
 import { z } from "zod";
 import {
   CONFIG_CLUSTER_NAME_KEY,
@@ -6,8 +6,8 @@ import {
   CONTROLLER_NAME,
   GATEWAY_NAME,
 } from "../../../api/names.ts";
-import type { ConfigMap, KubeObject } from "../../../api/objects.ts";
-import { apiVersionOf, RESOURCES, type Resource, resourceOf } from "../../../api/resources.ts";
+import type { KubeObject } from "../../../api/objects.ts";
+import { type Resource, RESOURCES, resourceOf } from "../../../api/resources.ts";
 import { readManifestFiles } from "./manifest-files.ts";
 
 /** What a cluster's manifests differ in. */
@@ -27,14 +27,6 @@ export interface Manifest {
 
 const kustomizationSchema = z.object({ resources: z.array(z.string()) });
 
-interface DeploymentManifest extends KubeObject {
-  spec: { replicas: number; template: { spec: { containers: { image: string }[] } } };
-}
-
-interface BudgetManifest extends KubeObject {
-  spec: { minAvailable: number };
-}
-
 /**
  * The objects of manifests/base in the order of its kustomization.yaml, which
  * is an order they can be applied in, with the options filled in.
@@ -43,9 +35,10 @@ export async function renderManifests(options: ManifestOptions): Promise<Manifes
   const files = await readManifestFiles();
   const { resources } = kustomizationSchema.parse(parse(files["kustomization.yaml"] ?? ""));
   return resources
-    .flatMap((file) => parseAllDocuments(files[file] ?? "").map((document) => document.toJS()))
-    .map((object: KubeObject) => {
-      fillIn(object, options);
+    .flatMap((file) => parseAllDocuments(files[file] ?? ""))
+    .map((document) => {
+      fillIn(document, options);
+      const object: KubeObject = document.toJS();
       return { resource: knownResource(object), object };
     });
 }
@@ -56,26 +49,25 @@ function knownResource({ apiVersion = "", kind = "", metadata }: KubeObject): Re
   return resource;
 }
 
-function fillIn(object: KubeObject, { clusterName, image, replicas }: ManifestOptions): void {
-  if (isA(object, RESOURCES.configMaps) && object.metadata.name === CONFIG_MAP_NAME) {
-    (object as ConfigMap).data = { [CONFIG_CLUSTER_NAME_KEY]: clusterName };
-  }
-  if (isA(object, RESOURCES.deployments)) {
-    const { spec } = object as DeploymentManifest;
-    if (replicas !== undefined) spec.replicas = replicas;
-    for (const container of spec.template.spec.containers) {
-      if (image !== undefined) container.image = image;
-    }
-  }
-  // A budget of one of one would block every drain of its node.
-  if (isA(object, RESOURCES.podDisruptionBudgets) && replicas !== undefined && replicas < 2) {
-    (object as BudgetManifest).spec.minAvailable = 0;
+function fillIn(document: Document, { clusterName, image, replicas }: ManifestOptions): void {
+  switch (document.get("kind")) {
+    case RESOURCES.configMaps.kind:
+      if (document.getIn(["metadata", "name"]) === CONFIG_MAP_NAME) {
+        document.setIn(["data", CONFIG_CLUSTER_NAME_KEY], clusterName);
+      }
+      break;
+    case RESOURCES.deployments.kind:
+      if (replicas !== undefined) document.setIn(["spec", "replicas"], replicas);
+      if (image !== undefined) document.setIn([...FIRST_CONTAINER, "image"], image);
+      break;
+    case RESOURCES.podDisruptionBudgets.kind:
+      // A budget of one of one would block every drain of its node.
+      if (replicas === 1) document.setIn(["spec", "minAvailable"], 0);
+      break;
   }
 }
 
-function isA(object: KubeObject, resource: Resource): boolean {
-  return object.kind === resource.kind && object.apiVersion === apiVersionOf(resource);
-}
+const FIRST_CONTAINER = ["spec", "template", "spec", "containers", 0];
 
 /** The Deployments whose rollout an installation waits for. */
 export const DEPLOYMENT_NAMES = [CONTROLLER_NAME, GATEWAY_NAME] as const;

@@ -60,8 +60,8 @@ function toSkipped(event: KubeEvent, link: LinkReport): SkippedService {
   };
 }
 
-/** The first `cluster/namespace/name` of the cluster in an Event's note. */
+/** The controller's notes begin with the Service: `Service shop/web of cluster west …`, `Service shop/web: …`. */
 function sourceIn(note: string, cluster: string): string {
-  const words = note.split(/[\s:;,()"]+/);
-  return words.find((word) => word.startsWith(`${cluster}/`) && word.split("/").length === 3) ?? "";
+  const key = /^Service ([a-z0-9-]+\/[a-z0-9-]+)(?=[: ])/.exec(note)?.[1];
+  return key === undefined ? "" : `${cluster}/${key}`;
 }

@@ -4,18 +4,13 @@ import type { Socket } from "node:net";
 import { beforeAll, describe, expect, test } from "vitest";
 import { ANNOTATIONS, LABELS } from "../../../api/names.ts";
 import { eventually } from "../fixtures.ts";
+import { dialMirror, freeEgressPort, hear, heard, startBackend, startEcho } from "./loopback.ts";
 import {
   type Consumer,
   type Identity,
   type Provider,
   createIdentity,
-  dialMirror,
-  freeEgressPort,
-  hear,
-  heard,
-  startBackend,
   startConsumer,
-  startEcho,
   startProvider,
 } from "./two-gateways.ts";
 
@@ -171,6 +166,26 @@ describe("no port is listened on for a mirror", () => {
     expect(consumer.egress.openPorts).toEqual([port]);
     expect(await hear(other)).toBe("ECONNREFUSED");
   });
+});
+
+test("the server's connection is reset when either gateway ends abruptly", async () => {
+  const endings: string[] = [];
+  const backend = await startBackend((socket) => {
+    socket.on("data", () => socket.write("ok"));
+    socket.on("error", (error: NodeJS.ErrnoException) => endings.push(error.code ?? "?"));
+    socket.on("end", () => endings.push("end"));
+  });
+  for (const role of ["egress", "ingress"] as const) {
+    const { provider, consumer, port } = await linked([backend]);
+    const socket = await dialMirror(port);
+    socket.write("x");
+    await once(socket, "data");
+    if (role === "egress") consumer.egress.destroy();
+    else provider.ingress.destroy();
+    await eventually(() => expect(endings.splice(0)).toEqual(["ECONNRESET"]), {
+      describe: `the reset by the ${role}`,
+    });
+  }
 });
 
 test("a client that does not read stops the server, and no memory grows for it", async () => {

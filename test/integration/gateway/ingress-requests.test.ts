@@ -1,15 +1,10 @@
 import { once } from "node:events";
-import { type ClientHttp2Session, type OutgoingHttpHeaders, connect } from "node:http2";
+import { type ClientHttp2Session, type OutgoingHttpHeaders, connect, constants } from "node:http2";
 import { beforeAll, expect, onTestFinished, test } from "vitest";
 import { gatewayIdentity, peerServerName } from "../../../api/names.ts";
 import { clientTlsOptions } from "../../../pki/tls.ts";
-import {
-  type Identity,
-  type Provider,
-  createIdentity,
-  startEcho,
-  startProvider,
-} from "./two-gateways.ts";
+import { startEcho } from "./loopback.ts";
+import { type Identity, type Provider, createIdentity, startProvider } from "./two-gateways.ts";
 
 let west: Identity;
 let east: Identity;
@@ -95,4 +90,23 @@ test("the ready probe tells the cluster's name, and says no from the beginning o
   const draining = await ask(session, probe);
   expect(draining.status).toBe(503);
   expect(JSON.parse(draining.body)).toEqual({ cluster: "west", draining: true });
+});
+
+test("a session outlives thousands of streams that are reset, as busy clients reset them", async () => {
+  const provider = await startProvider(west, [east]);
+  provider.export("web", [await startEcho()]);
+  const session = sessionTo(provider);
+  for (let round = 0; round < 30; round += 1) {
+    const streams = Array.from({ length: 100 }, () =>
+      session.request(connectTo("web.shop.svc:80")),
+    );
+    await Promise.all(
+      streams.map(async (stream) => {
+        await once(stream, "response");
+        stream.close(constants.NGHTTP2_CANCEL);
+        await once(stream, "close");
+      }),
+    );
+  }
+  expect(await ask(session, connectTo("web.shop.svc:80"))).toMatchObject({ status: 200 });
 });

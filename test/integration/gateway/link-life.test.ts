@@ -4,20 +4,16 @@ import { gatewayIdentity } from "../../../api/names.ts";
 import { createAuthority, issueLeaf } from "../../../pki/authority.ts";
 import { appendToBundle } from "../../../pki/trust.ts";
 import { eventually } from "../fixtures.ts";
+import { dialMirror, hear, heard, startEcho, startWire } from "./loopback.ts";
 import {
   type Consumer,
   type Identity,
   type Provider,
   createIdentity,
-  dialMirror,
-  hear,
-  heard,
   peerOf,
   renewedLeaf,
   startConsumer,
-  startEcho,
   startProvider,
-  startWire,
 } from "./two-gateways.ts";
 
 let west: Identity;
@@ -159,7 +155,7 @@ describe("trust", () => {
   });
 
   test("a link stays closed when the remote is not who the Link says", async () => {
-    const impostor = { ...west, name: "west", ...(await createIdentity("north")) };
+    const impostor = { ...(await createIdentity("west")), name: "west" };
     const other = await startProvider(impostor, [east]);
     const { consumer, port } = await linkEast(other.port);
     await eventually(

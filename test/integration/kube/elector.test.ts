@@ -1,6 +1,6 @@
 import { Registry } from "prom-client";
 import { expect, onTestFinished, test } from "vitest";
-import { type Clock, systemClock } from "../../../api/clock.ts";
+import { systemClock } from "../../../api/clock.ts";
 import { RESOURCES } from "../../../api/resources.ts";
 import type { KubeClient } from "../../../kube/client.ts";
 import { LeaderElector, type LeaderElectorOptions } from "../../../kube/elector.ts";
@@ -84,8 +84,12 @@ test("a leader that cannot renew has stopped before another can begin", async ()
   const namespace = await testNamespace(admin);
   const proxy = await faultProxy("west");
   const witness = new Witness();
-  const cut = contender(clientThrough(proxy), namespace, "cut", witness);
-  const other = contender(admin, namespace, "other", witness);
+  // At the end of its term it waits for an answer that does not come.
+  const cut = contender(clientThrough(proxy), namespace, "cut", witness, {
+    renewDeadlineMs: 1900,
+    retryPeriodMs: 1000,
+  });
+  const other = contender(admin, namespace, "other", witness, { retryPeriodMs: 50 });
   await cut.start(forever);
   await leads(cut);
   await other.start(forever);
@@ -139,17 +143,29 @@ test("a leader whose lease was given to another stops at its next look", async (
 test.each(["wall clock", "monotonic clock"])(
   "a leader that slept past its term, by the %s, no longer leads the moment it wakes",
   async (which) => {
-    const client = adminClient("west");
-    const namespace = await testNamespace(client);
+    const namespace = await testNamespace(adminClient("west"));
+    const proxy = await faultProxy("west");
     const witness = new Witness();
     const slept = { wallMs: 0, monotonicMs: 0 };
-    const clock: Clock = { ...systemClock, nowMs: () => Date.now() + slept.wallMs };
-    const monotonicMs = (): number => performance.now() + slept.monotonicMs;
-    const elector = contender(client, namespace, "sleeper", witness, { clock, monotonicMs });
+    const elector = contender(clientThrough(proxy), namespace, "sleeper", witness, {
+      leaseDurationMs: 600_000,
+      renewDeadlineMs: 500_000,
+      clock: { ...systemClock, nowMs: () => Date.now() + slept.wallMs },
+      monotonicMs: () => performance.now() + slept.monotonicMs,
+    });
     await elector.start(forever);
     await leads(elector);
-    slept[which === "wall clock" ? "wallMs" : "monotonicMs"] = 60_000;
+    const wakeServer = proxy.inject({
+      match: () => true,
+      fault: { type: "drop" },
+      times: Infinity,
+    });
+    slept[which === "wall clock" ? "wallMs" : "monotonicMs"] = 500_000;
     expect(elector.isLeader()).toBe(false);
+    await eventually(() => expect(witness.leading.size).toBe(0), {
+      describe: "the end of the work",
+    });
+    wakeServer();
     await eventually(() => expect(witness.terms).toHaveLength(2), { describe: "a second term" });
     expect(witness.overlaps).toBe(0);
   },
@@ -173,6 +189,8 @@ test("work that fails gives the lease up, is told to end, and is begun again", a
   await eventually(() => expect(calls).toEqual(["started", "stopped", "started"]), {
     describe: "a second start",
   });
+  const between = await client.get<Lease>(RESOURCES.leases, { namespace, name: "test" });
+  expect(between.spec).toMatchObject({ holderIdentity: "failing", leaseTransitions: 1 });
   await elector.stop();
   expect(calls).toEqual(["started", "stopped", "started", "stopped"]);
   const lease = await client.get<Lease>(RESOURCES.leases, { namespace, name: "test" });

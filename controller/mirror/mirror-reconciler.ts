@@ -1,0 +1,184 @@
+import { ANNOTATIONS } from "../../api/names.ts";
+import { keyOf, type Service, splitKey } from "../../api/objects.ts";
+import { RESOURCES } from "../../api/resources.ts";
+import type { KubeClient } from "../../kube/client.ts";
+import type { Logger } from "../../kube/logger.ts";
+import type { ReconcileContext } from "../../kube/reconciler.ts";
+import type { LinkView } from "../link/link-view.ts";
+import { claimsOf, type GatherSources, gatherState, linkExists } from "./gather.ts";
+import type { Ledger } from "./ledger.ts";
+import type { MirrorMetrics } from "./metrics.ts";
+import { MirrorWriter, type WriteContext } from "./mirror-writer.ts";
+import { mirrorNameOf } from "./names.ts";
+import { ObjectWriter } from "./object-writer.ts";
+import { type OwnObject, ownerKeyOf, type Purpose, purposeOf } from "./own-objects.ts";
+import { type MirrorState, type Plan, planMirror } from "./plan.ts";
+import { type PortAllocator, portOwner } from "./port-allocator.ts";
+import type { Reporter } from "./reporter.ts";
+import { WriteFailure } from "./write-failure.ts";
+
+/** The key that stands for a link's objects that do not say what they are for. */
+export const STRAYS = "";
+
+/** One reconcile: gather from caches, plan, write what differs, tell what changed. */
+export class MirrorReconciler {
+  readonly #sources: GatherSources;
+  readonly #allocator: PortAllocator;
+  readonly #writer: MirrorWriter;
+  readonly #ledger: Ledger;
+  readonly #reporter: Reporter;
+  readonly #metrics: MirrorMetrics;
+  readonly #nameChanged: (mirrorKey: string) => void;
+
+  /** @param options.nameChanged told when a name has become free that others may want */
+  constructor(options: {
+    sources: GatherSources;
+    client: KubeClient;
+    ledger: Ledger;
+    reporter: Reporter;
+    metrics: MirrorMetrics;
+    nameChanged: (mirrorKey: string) => void;
+  }) {
+    const { sources, metrics } = options;
+    this.#sources = sources;
+    this.#allocator = sources.allocator;
+    this.#ledger = options.ledger;
+    this.#reporter = options.reporter;
+    this.#metrics = metrics;
+    this.#nameChanged = options.nameChanged;
+    this.#writer = new MirrorWriter({
+      writer: new ObjectWriter(options.client, metrics),
+      caches: sources.caches,
+      own: sources.own,
+      isWantedElsewhere: (object, purpose) => this.#isWantedElsewhere(object, purpose),
+    });
+  }
+
+  /** Looks at one source of one link, or at the strays of a link, and puts right what is not. */
+  async reconcile(purpose: Purpose, context: ReconcileContext): Promise<void> {
+    if (purpose.sourceKey === STRAYS) {
+      await this.#reconcileStrays(purpose, context);
+      return;
+    }
+    const state = gatherState(this.#sources, purpose);
+    const plan = planMirror(state);
+    const write = { purpose, gateways: state.gateways, signal: context.signal };
+    try {
+      await this.#carryOut(plan, state, write, context.logger);
+    } catch (error) {
+      if (!(error instanceof WriteFailure)) throw error;
+      const { reason, message } = error;
+      this.#reporter.skipped(purpose, state.view, { reason, message });
+      if (error.retry) throw error;
+    } finally {
+      this.#metrics.egressPorts.set(this.#allocator.size);
+    }
+  }
+
+  async #carryOut(
+    plan: Plan,
+    state: MirrorState,
+    write: WriteContext,
+    logger: Logger,
+  ): Promise<void> {
+    const { purpose } = write;
+    const { view } = state;
+    switch (plan.kind) {
+      case "wait":
+        return;
+      case "blocked":
+        this.#reporter.skipped(purpose, view, plan.skip);
+        return;
+      case "hold":
+        for (const mirror of plan.mirrors) {
+          await this.#writer.ensure(mirror, write);
+          this.#reporter.mirrored(purpose, view, mirror.status.state, []);
+        }
+        return;
+      case "absent":
+        await this.#removeOthers(undefined, view, write, logger);
+        this.#allocator.release(portOwner(purpose));
+        if (plan.skip === undefined) this.#noteUnwanted(purpose, state);
+        else this.#reporter.skipped(purpose, view, plan.skip);
+        return;
+      case "present":
+        await this.#makePresent(plan, state, write, logger);
+    }
+  }
+
+  async #makePresent(
+    plan: Plan & { kind: "present" },
+    { view, candidate, egressPorts }: MirrorState,
+    write: WriteContext,
+    logger: Logger,
+  ): Promise<void> {
+    const { purpose, signal } = write;
+    const { mirror } = plan;
+    const mirrorKey = keyOf(mirror.service);
+    const owner = portOwner(purpose);
+    if (candidate?.decision.kind === "exported" && egressPorts !== undefined) {
+      // Before anything is awaited: no other worker may be given these ports.
+      this.#allocator.reserve(mirrorKey, owner, candidate.decision.offer.ports, egressPorts);
+    }
+    this.#allocator.release(owner, mirrorKey);
+    if (plan.createNamespace) {
+      const { namespace = "" } = splitKey(mirrorKey);
+      await this.#writer.createNamespace(
+        namespace,
+        { [ANNOTATIONS.createdFor]: purpose.link },
+        signal,
+      );
+    }
+    const written = await this.#writer.ensure(mirror, write);
+    if (written.done === "created") {
+      logger.info({ mirror: mirrorKey, source: purpose.sourceKey }, "mirror created");
+      this.#reporter.created(purpose, view, written.object);
+    }
+    this.#reporter.mirrored(purpose, view, mirror.status.state, plan.notices);
+    await this.#removeOthers(mirror.service, view, write, logger);
+  }
+
+  async #removeOthers(
+    mirror: Service | undefined,
+    view: LinkView | undefined,
+    write: WriteContext,
+    logger: Logger,
+  ): Promise<void> {
+    for (const removed of await this.#writer.removeOthers(mirror, write)) {
+      logger.info({ mirror: keyOf(removed), source: write.purpose.sourceKey }, "mirror removed");
+      this.#reporter.removed(write.purpose, view, removed);
+    }
+  }
+
+  #noteUnwanted(purpose: Purpose, { view }: MirrorState): void {
+    // Another source may have waited for the name.
+    if (this.#reporter.unwanted(purpose) && view) {
+      const { namespace = "", name } = splitKey(purpose.sourceKey);
+      this.#nameChanged(`${namespace}/${mirrorNameOf(view, name)}`);
+    }
+    if (view === undefined || view.deleting) this.#ledger.forget(purpose.link);
+  }
+
+  /** Objects of ours that do not say what they are for, once it is known that no source wants them. */
+  async #reconcileStrays(purpose: Purpose, { signal, logger }: ReconcileContext): Promise<void> {
+    const { link } = purpose;
+    const view = this.#sources.links.get(link);
+    const isKnown = view ? view.deleting || view.remote : !linkExists(this.#sources, link);
+    if (isKnown === undefined || isKnown === false) return;
+    await this.#removeOthers(undefined, view, { purpose, gateways: [], signal }, logger);
+    this.#allocator.release(portOwner(purpose));
+  }
+
+  /** Whether an object is part of another source's mirror, whatever its annotation says. */
+  #isWantedElsewhere({ resource, object }: OwnObject, { link, sourceKey }: Purpose): boolean {
+    if (resource === RESOURCES.services) {
+      return claimsOf(this.#sources, keyOf(object)).some(
+        (claim) => claim.link === link && claim.sourceKey !== sourceKey,
+      );
+    }
+    const parentKey = ownerKeyOf(object);
+    const parent = parentKey && this.#sources.caches.services.store.get(parentKey);
+    const purpose = parent ? purposeOf(parent) : undefined;
+    return purpose?.link === link && purpose.sourceKey !== sourceKey;
+  }
+}

@@ -1,0 +1,85 @@
+import { keyOf, type Service } from "../../api/objects.ts";
+import { REASONS } from "../../api/reasons.ts";
+import { apiVersionOf, type Resource, RESOURCES } from "../../api/resources.ts";
+import type { EventRecorder } from "../../kube/events.ts";
+import type { LinkView } from "../link/link-view.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Purpose } from "./own-objects.ts";
+import type { Skip } from "./policies.ts";
+
+/** Notes what became of each source, and tells people by Events on the Link when that changed. */
+export class Reporter {
+  readonly #events: Pick<EventRecorder, "record">;
+  readonly #ledger: Ledger;
+
+  constructor(events: Pick<EventRecorder, "record">, ledger: Ledger) {
+    this.#events = events;
+    this.#ledger = ledger;
+  }
+
+  created({ sourceKey }: Purpose, view: LinkView | undefined, mirror: Service): void {
+    if (view === undefined) return;
+    const message = `Service ${keyOf(mirror)} stands for ${sourceKey} of cluster ${view.clusterName}.`;
+    this.#record(view, "Normal", { reason: REASONS.MirrorCreated, message }, mirror);
+  }
+
+  removed({ sourceKey }: Purpose, view: LinkView | undefined, mirror: Service): void {
+    if (view === undefined) return;
+    const message = `Service ${keyOf(mirror)} is gone: ${sourceKey} of cluster ${view.clusterName} is not mirrored any more.`;
+    this.#record(view, "Normal", { reason: REASONS.MirrorRemoved, message }, mirror);
+  }
+
+  /** The source has a mirror; each notice is told once while it lasts. */
+  mirrored(
+    { link, sourceKey }: Purpose,
+    view: LinkView | undefined,
+    state: "open" | "closed",
+    notices: readonly Skip[],
+  ): void {
+    const before = this.#ledger.note(link, sourceKey, { kind: "mirrored", state, notices });
+    const told = before?.kind === "mirrored" ? before.notices : [];
+    for (const notice of notices) {
+      if (view && !told.some(({ message }) => message === notice.message)) {
+        this.#record(view, "Warning", notice);
+      }
+    }
+  }
+
+  /** The source has no mirror and ought to; told once for each reason. */
+  skipped({ link, sourceKey }: Purpose, view: LinkView | undefined, skip: Skip): void {
+    const before = this.#ledger.note(link, sourceKey, { kind: "skipped", skip });
+    if (view && (before?.kind !== "skipped" || before.skip.reason !== skip.reason)) {
+      this.#record(view, "Warning", skip);
+    }
+  }
+
+  /** The source has no mirror and wants none; whether that is news. */
+  unwanted({ link, sourceKey }: Purpose): boolean {
+    return this.#ledger.note(link, sourceKey, undefined) !== undefined;
+  }
+
+  #record(
+    { metadata }: LinkView,
+    type: "Normal" | "Warning",
+    { reason, message }: Skip,
+    mirror?: Service,
+  ): void {
+    this.#events.record(referenceTo(RESOURCES.links, metadata), {
+      type,
+      reason,
+      action: "Mirror",
+      note: message,
+      ...(mirror && { related: referenceTo(RESOURCES.services, mirror.metadata) }),
+    });
+  }
+}
+
+function referenceTo(resource: Resource, { name, namespace, uid }: Service["metadata"]) {
+  return {
+    apiVersion: apiVersionOf(resource),
+    kind: resource.kind,
+    name,
+    ...(namespace !== undefined && { namespace }),
+    ...(uid !== undefined && { uid }),
+  };
+}
