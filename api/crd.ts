@@ -5,7 +5,7 @@ import { peerSpecSchema } from "./peer.ts";
 import { type Resource, RESOURCES, apiVersionOf } from "./resources.ts";
 
 /** A node of a structural schema, as CustomResourceDefinitions carry it. */
-export interface StructuralSchema {
+interface StructuralSchema {
   type?: string;
   description?: string;
   format?: string;

@@ -22,6 +22,8 @@ import { createMirrorCaches, type MirrorCaches } from "./mirror/caches.ts";
 import { declareMirrorMetrics, type MirrorMetrics } from "./mirror/metrics.ts";
 import { createMirrorController } from "./mirror/mirror.ts";
 
+const LAST_EVENTS_MS = 1_000;
+
 export interface IsthmusControllerOptions {
   /** Of the own cluster; closed by whoever made it. */
   client: KubeClient;
@@ -175,6 +177,11 @@ export class IsthmusController implements Startable {
       await untilAborted(signal);
     } finally {
       await Promise.all(parts.toReversed().map(async (part) => await part.stop()));
+      // What was decided is told, unless the API server is slow to take it.
+      const limit = new AbortController();
+      const late = clock.sleep(LAST_EVENTS_MS, limit.signal).catch(() => {});
+      await Promise.race([events.flush(), late]);
+      limit.abort();
     }
   }
 

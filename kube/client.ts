@@ -21,13 +21,15 @@ import { Transport } from "./transport.ts";
 import { readWatchEvents, type WatchEvent } from "./watch-stream.ts";
 
 export type * from "./kube-client.ts";
-export type { ObjectKey } from "./resource-path.ts";
 export type { WatchEvent } from "./watch-stream.ts";
 
 interface ListBody<T> {
   metadata?: { resourceVersion?: string; continue?: string };
   items?: T[] | null;
 }
+
+/** etcd holds objects of 1.5 MiB; JSON may make more of them. */
+const MAX_EVENT_BYTES = 16 * 1024 * 1024;
 
 const PATCH_TYPES = {
   merge: "application/merge-patch+json",
@@ -222,7 +224,8 @@ class HttpKubeClient implements KubeClient {
       signal,
       ...(onBytes && { onBytes }),
     });
-    yield* readWatchEvents(body, this.#transport.maxResponseBytes, this.server);
+    const maxBytes = Math.min(MAX_EVENT_BYTES, this.#transport.maxResponseBytes);
+    yield* readWatchEvents(body, maxBytes, this.server);
   }
 
   async close(): Promise<void> {

@@ -5,7 +5,7 @@ import type { Startable } from "../api/startable.ts";
 import type { Logger } from "./logger.ts";
 
 /** true, or the reason why not. */
-export type Check = () => true | string;
+type Check = () => true | string;
 
 export interface HealthServerOptions {
   /** 0 for any free one. */

@@ -124,7 +124,7 @@ export interface KubeClientOptions {
   /** For a whole request, and for the head of a watch; 30 s when absent. */
   requestTimeoutMs?: number;
   userAgent?: string;
-  /** Bound of one response, and of one line of a watch; 64 MiB when absent. */
+  /** Bound of one response; 64 MiB when absent. An event of a watch is bounded by 16 MiB too. */
   maxResponseBytes?: number;
   /** Connections shared by all requests but watches; 8 when absent. */
   connections?: number;

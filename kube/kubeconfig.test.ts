@@ -1,9 +1,11 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { stringify } from "yaml";
-import { loadKubeconfig } from "./kubeconfig.ts";
+import { loadInCluster, loadKubeconfig } from "./kubeconfig.ts";
+
+afterEach(() => vi.unstubAllEnvs());
 
 /** Writes kubeconfigs, each with one cluster, user and context for every given name. */
 async function files(...contents: Record<string, string>[]): Promise<string[]> {
@@ -56,4 +58,12 @@ test("a file that is no kubeconfig is named", async () => {
   const [file = ""] = await files({});
   await writeFile(file, "{[");
   expect(() => loadKubeconfig({ path: file })).toThrow(`kubeconfig ${file} cannot be read`);
+});
+
+test("in a pod the server comes from the environment; outside of one that is said", () => {
+  vi.stubEnv("KUBERNETES_SERVICE_HOST", "10.96.0.1");
+  vi.stubEnv("KUBERNETES_SERVICE_PORT", undefined);
+  expect(() => loadInCluster()).toThrow("not in a pod: KUBERNETES_SERVICE_PORT not set");
+  vi.stubEnv("KUBERNETES_SERVICE_PORT", "443");
+  expect(loadInCluster().getCurrentCluster()?.server).toBe("https://10.96.0.1:443");
 });

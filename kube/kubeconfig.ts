@@ -27,8 +27,16 @@ export function loadKubeconfig(
   return config;
 }
 
-/** The service account of the pod we run in; its token file is read again as it is renewed. */
+/**
+ * The service account of the pod we run in; its token file is read again as it is renewed.
+ *
+ * @throws Error when we do not run in a pod
+ */
 export function loadInCluster(): KubeConfig {
+  const missing = ["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"].filter(
+    (name) => !process.env[name],
+  );
+  if (missing.length > 0) throw new Error(`not in a pod: ${missing.join(" and ")} not set`);
   const config = new KubeConfig();
   config.loadFromCluster();
   return config;

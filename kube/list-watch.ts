@@ -37,6 +37,8 @@ export interface OpenWatch {
   readonly events: AsyncIterator<WatchEvent>;
   readonly openedAtMs: number;
   delivered: boolean;
+  /** Whether the server has accepted it. */
+  answered(): boolean;
   /** Ended by us because it had been silent for too long. */
   idle(): boolean;
   close(): void;
@@ -90,6 +92,14 @@ export class ListWatch<T> {
     return phase.name === "watching"
       ? { name: "listed", resourceVersion: phase.resourceVersion }
       : phase;
+  }
+
+  /** Whether `phase` is a watch that has brought something, or at least has lasted. */
+  hasWorked(phase: Phase<T>): boolean {
+    if (phase.name !== "watching") return false;
+    const { watch } = phase;
+    const livedMs = this.#options.clock.nowMs() - watch.openedAtMs;
+    return watch.delivered || (watch.answered() && livedMs >= MIN_WATCH_MS);
   }
 
   async #listPage(
@@ -156,6 +166,7 @@ export class ListWatch<T> {
       events: stream[Symbol.asyncIterator](),
       openedAtMs,
       delivered: false,
+      answered: () => heard.head,
       idle: () => idle,
       close: () => {
         signal.removeEventListener("abort", follow);
@@ -194,11 +205,10 @@ export class ListWatch<T> {
     }
     if (result.done === true) {
       watch.close();
-      const livedMs = this.#options.clock.nowMs() - watch.openedAtMs;
       return {
         phase: { name: "listed", resourceVersion },
         change: { type: "none" },
-        progress: watch.delivered || livedMs >= MIN_WATCH_MS,
+        progress: this.hasWorked(phase),
       };
     }
     return this.#take(result.value, phase);

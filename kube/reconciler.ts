@@ -6,8 +6,6 @@ import type { Logger } from "./logger.ts";
 import type { KubeMetrics } from "./metrics.ts";
 import { type Request, WorkQueue } from "./work-queue.ts";
 
-export type { Request } from "./work-queue.ts";
-
 /** What a reconcile wants next; nothing: to be called when something changes. */
 export type Result = { requeueAfterMs?: number };
 

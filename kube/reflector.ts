@@ -181,6 +181,7 @@ export class Reflector<T extends KubeObject> implements Startable {
       } catch (error) {
         if (signal.aborted) break;
         const before: Phase<T> = phase;
+        if (this.#listWatch.hasWorked(before)) this.#failures = 0;
         phase = this.#listWatch.recover(before, error);
         await this.#backOff(error, signal, phase.name === "empty" && before.name !== "empty");
       }

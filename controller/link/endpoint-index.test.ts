@@ -47,13 +47,11 @@ describe("what is kept of an EndpointSlice", () => {
   });
 });
 
-describe("the index of ready endpoints", () => {
-  const summary = (name: string, ready: boolean): SliceSummary => ({
-    metadata: { namespace: "shop", name },
-    serviceKey: "shop/web",
-    ready,
-  });
+function summary(name: string, ready: boolean): SliceSummary {
+  return { metadata: { namespace: "shop", name }, serviceKey: "shop/web", ready };
+}
 
+describe("the index of ready endpoints", () => {
   it("names a Service only when its answer changes", () => {
     const index = new EndpointIndex();
     const apply = (name: string, ready: boolean, previous?: boolean) =>

@@ -2,9 +2,11 @@ import { type ClientHttp2Session, connect as connectHttp2, constants } from "nod
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { peerServerName } from "../../api/names.ts";
 import type { CertificateAndKey } from "../../pki/authority.ts";
+import { withTimeout } from "../../kube/timeout-signal.ts";
 import { clientTlsOptions } from "../../pki/tls.ts";
 import {
   classifyProbeFailure,
+  ConnectionClosedError,
   type ProbeStage,
   ProbeStatusError,
   ProbeTimeoutError,
@@ -52,13 +54,12 @@ export class GatewayProbe {
    */
   async probe(timeoutMs: number, signal: AbortSignal): Promise<ProbeResult> {
     const startedMs = performance.now();
-    const timeout = AbortSignal.timeout(timeoutMs);
-    const either = AbortSignal.any([signal, timeout]);
+    const limit = withTimeout(signal, timeoutMs);
     const progress: { stage: ProbeStage } = { stage: "connect" };
     try {
-      const session = await this.#open(either, progress);
+      const session = await this.#open(limit.signal, progress);
       progress.stage = this.#answered ? "answer" : "firstAnswer";
-      const statusCode = await askReady(session, either);
+      const statusCode = await askReady(session, limit.signal);
       if (statusCode !== 200) throw new ProbeStatusError(statusCode);
       this.#answered = true;
       return { ok: true, rttMs: performance.now() - startedMs };
@@ -66,9 +67,11 @@ export class GatewayProbe {
       this.close();
       signal.throwIfAborted();
       const { ownCluster } = this.#identity;
-      const shown = timeout.aborted ? new ProbeTimeoutError("no answer in time") : error;
+      const shown = limit.timedOut() ? new ProbeTimeoutError("no answer in time") : error;
       const failure = classifyProbeFailure(shown, progress.stage, { ownCluster });
       return { ok: false, failure };
+    } finally {
+      limit.dispose();
     }
   }
 
@@ -111,7 +114,7 @@ async function dial(
   });
   socket.once("secureConnect", resolve);
   socket.once("error", reject);
-  socket.once("close", () => reject(new Error("the connection was closed")));
+  socket.once("close", () => reject(new ConnectionClosedError("the connection was closed")));
   signal.addEventListener("abort", abort, { once: true });
   try {
     await promise;
@@ -133,7 +136,8 @@ async function askReady(session: ClientHttp2Session, signal: AbortSignal): Promi
   const note = (error: unknown): void => {
     sessionError ??= error;
   };
-  const closed = (): void => reject(sessionError ?? new Error("the session was closed"));
+  const closed = (): void =>
+    reject(sessionError ?? new ConnectionClosedError("the session was closed"));
   const abort = (): void => reject(signal.reason);
   session.once("error", note);
   session.once("close", closed);
@@ -144,7 +148,9 @@ async function askReady(session: ClientHttp2Session, signal: AbortSignal): Promi
   );
   stream.once("response", (headers) => resolve(Number(headers[constants.HTTP2_HEADER_STATUS])));
   stream.once("error", (error) => reject(sessionError ?? error));
-  stream.once("close", () => reject(sessionError ?? new Error("the stream was closed")));
+  stream.once("close", () =>
+    reject(sessionError ?? new ConnectionClosedError("the stream was closed")),
+  );
   stream.resume();
   try {
     return await promise;

@@ -1,5 +1,6 @@
 import type { Clock, Random } from "../../api/clock.ts";
 import type { LinkSpec } from "../../api/link.ts";
+import type { Logger } from "../../kube/logger.ts";
 import type { LinkMetrics } from "../metrics.ts";
 import { type GatewayIdentity, GatewayProbe } from "./gateway-probe.ts";
 import type { AddressHealth } from "./health-inputs.ts";
@@ -28,6 +29,7 @@ export class GatewayProber {
     clock: Clock;
     random: Random;
     metrics: LinkMetrics;
+    logger: Logger;
     /** An address's state, or why it fails, changed. */
     onChanged: () => void;
   };
@@ -42,6 +44,7 @@ export class GatewayProber {
     clock: Clock;
     random: Random;
     metrics: LinkMetrics;
+    logger: Logger;
     onChanged: () => void;
   }) {
     this.#options = options;
@@ -96,7 +99,7 @@ export class GatewayProber {
   }
 
   async #run(key: string, probed: ProbedAddress): Promise<void> {
-    const { clock, random } = this.#options;
+    const { clock, random, logger } = this.#options;
     const { signal } = probed.stopping;
     while (!signal.aborted && this.#settings !== undefined) {
       const settings = this.#settings;
@@ -108,7 +111,10 @@ export class GatewayProber {
         const spentMs = performance.now() - startedMs;
         await clock.sleep(Math.max(0, periodMs - spentMs), signal);
       } catch (error) {
-        if (!signal.aborted) throw error;
+        if (signal.aborted) return;
+        // A mistake of ours must not end the probing of an address for good.
+        logger.error({ err: error, address: key }, "probe failed unexpectedly");
+        await clock.sleep(settings.periodSeconds * 1000, signal).catch(() => undefined);
       }
     }
   }

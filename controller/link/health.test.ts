@@ -1,8 +1,7 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { CONDITION_TYPES, type ConditionType, type Verdict } from "../../api/conditions.ts";
+import { CONDITION_TYPES, type ConditionType } from "../../api/conditions.ts";
 import { REASONS } from "../../api/reasons.ts";
-import { assessHealth, DENIAL_GRACE_MS, nextDeadlineMs, refuseLink } from "./health.ts";
+import { assessHealth, DENIAL_GRACE_MS, refuseLink } from "./health.ts";
 import type { HealthInputs, Problem } from "./health-inputs.ts";
 import { NO_PROBES, type ProbeHistory } from "./probe-history.ts";
 
@@ -275,79 +274,4 @@ describe("a link's health", () => {
       "False",
     ]);
   });
-
-  describe("for any inputs", () => {
-    it("is never open while an input is bad, or unknown beyond its bound", () => {
-      fc.assert(
-        fc.property(anyInputs(), (inputs) => {
-          if (!isOpen(inputs)) return;
-          const { nowMs, credentials, api, trust, gateway, recorded } = inputs;
-          const held = recorded?.open === true;
-          expect(trust.problem).toBeUndefined();
-          expect(api.lastHeardMs).toBeDefined();
-          expect(nowMs - (api.lastHeardMs ?? 0)).toBeLessThan(STALENESS_MS);
-          expect(api.synced || held).toBe(true);
-          if (credentials.unusable !== undefined) {
-            expect(nowMs - credentials.unusable.sinceMs).toBeLessThan(STALENESS_MS);
-          }
-          if (credentials.denial !== undefined) {
-            expect(nowMs - credentials.denial.sinceMs).toBeLessThan(DENIAL_GRACE_MS);
-          }
-          const up = gateway.addresses.some(({ history }) => history.state === "up");
-          const allDown =
-            gateway.addresses.length > 0 &&
-            gateway.addresses.every(({ history }) => history.state === "down");
-          expect(up || (held && !allDown && nowMs < (recorded?.gatewayUntilMs ?? 0))).toBe(true);
-        }),
-        { numRuns: 3000 },
-      );
-    });
-
-    it("decides the same again until the deadline it names", () => {
-      fc.assert(
-        fc.property(anyInputs(), fc.nat({ max: 99 }), (inputs, percent) => {
-          const deadlineMs = nextDeadlineMs(inputs) ?? inputs.nowMs + 2 * STALENESS_MS;
-          const laterMs = inputs.nowMs + Math.floor(((deadlineMs - inputs.nowMs) * percent) / 100);
-          expect(assessHealth({ ...inputs, nowMs: laterMs })).toEqual(assessHealth(inputs));
-        }),
-        { numRuns: 3000 },
-      );
-    });
-  });
 });
-
-function anyInputs(): fc.Arbitrary<HealthInputs> {
-  const pastMs = fc.integer({ min: 0, max: 2 * STALENESS_MS }).map((ageMs) => NOW_MS - ageMs);
-  const soonMs = fc.integer({ min: -5_000, max: 5_000 }).map((delayMs) => NOW_MS + delayMs);
-  const maybe = <T>(arbitrary: fc.Arbitrary<T>) =>
-    fc.option(arbitrary, { nil: undefined, freq: 1 });
-  const lasting = (problem: Problem) => maybe(pastMs.map((sinceMs) => ({ ...problem, sinceMs })));
-  const history = fc.constantFrom(UP, UP, NO_PROBES, down("refused"), withFailure("PeerRejected"));
-  const verdicts = fc.constantFrom<readonly Verdict[]>(
-    assessHealth(HEALTHY),
-    assessHealth({ ...HEALTHY, gateway: probed(down("refused")) }),
-    [],
-  );
-  return fc.record({
-    nowMs: fc.constant(NOW_MS),
-    apiStalenessMs: fc.constant(STALENESS_MS),
-    credentials: fc.record({
-      unusable: lasting(MISSING),
-      denial: lasting(REJECTED),
-      verified: fc.boolean(),
-    }),
-    api: fc.record({
-      synced: fc.boolean(),
-      lastHeardMs: maybe(pastMs),
-      failure: maybe(fc.constant(REFUSED)),
-    }),
-    trust: fc.record({
-      problem: maybe(fc.constant({ reason: REASONS.TrustBundleExpired, message: "expired" })),
-      validUntilMs: maybe(soonMs),
-    }),
-    gateway: fc.array(history, { maxLength: 3 }).map((histories) => probed(...histories)),
-    recorded: maybe(
-      fc.record({ verdicts, open: fc.boolean(), gatewayUntilMs: soonMs, apiUntilMs: soonMs }),
-    ),
-  });
-}

@@ -26,6 +26,11 @@ function withReady(change: Partial<Verdict>): Verdict[] {
   );
 }
 
+function readyTimeAfter(change: Partial<Verdict>): string | undefined {
+  const { status } = planStatus(WRITTEN, { ...LATER, verdicts: withReady(change) });
+  return status.conditions?.find(({ type }) => type === "Ready")?.lastTransitionTime;
+}
+
 describe("the status of a Link", () => {
   it("does not change while nothing but time does", () => {
     const plan = planStatus(WRITTEN, LATER);
@@ -54,18 +59,20 @@ describe("the status of a Link", () => {
   });
 
   it("moves the transition time only with the status", () => {
-    const timeOf = (change: Partial<Verdict>) =>
-      planStatus(WRITTEN, { ...LATER, verdicts: withReady(change) }).status.conditions?.find(
-        ({ type }) => type === "Ready",
-      )?.lastTransitionTime;
-    expect(timeOf({ reason: "Other" })).toBe("1970-01-01T00:00:02Z");
-    expect(timeOf({ status: "False" })).toBe("1970-01-01T00:01:39Z");
+    expect(readyTimeAfter({ reason: "Other" })).toBe("1970-01-01T00:00:02Z");
+    expect(readyTimeAfter({ status: "False" })).toBe("1970-01-01T00:01:39Z");
   });
 
   it("says when only numbers of Services changed", () => {
     const plan = planStatus(WRITTEN, { ...LATER, tally: { mirrored: 2, skipped: 0 } });
     expect(plan.change).toBe("counts");
     expect(plan.status.lastSyncTime).toBe(WRITTEN.lastSyncTime);
+  });
+
+  it("says when only the wording changed", () => {
+    const plan = planStatus(WRITTEN, { ...LATER, verdicts: withReady({ message: "other words" }) });
+    expect(plan.change).toBe("messages");
+    expect(plan.transitions).toEqual([]);
   });
 
   it("keeps addresses and numbers while they are not known", () => {

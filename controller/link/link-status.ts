@@ -20,13 +20,15 @@ export interface StatusInputs {
   readonly nowMs: number;
 }
 
+export type StatusChange = "none" | "counts" | "messages" | "conditions";
+
 /** The status to have, and what is new about it. */
 export interface StatusPlan {
   readonly status: LinkStatus;
   /** Conditions whose status or reason changed. */
   readonly transitions: readonly Condition[];
-  /** `none`: nothing to write; `counts`: only numbers of Services changed, which may wait. */
-  readonly change: "none" | "counts" | "conditions";
+  /** The weightiest thing that changed; what is not a condition's status or reason may wait. */
+  readonly change: StatusChange;
 }
 
 /** The status after `previous`. Pure; the same inputs again yield no change. */
@@ -59,11 +61,19 @@ export function planStatus(previous: LinkStatus, inputs: StatusInputs): StatusPl
   return { status, transitions, change: changeOf(previous, status) };
 }
 
-function changeOf(previous: LinkStatus, status: LinkStatus): StatusPlan["change"] {
+function changeOf(previous: LinkStatus, status: LinkStatus): StatusChange {
   if (sameStatus(previous, status)) return "none";
-  const noCounts = { mirroredServices: 0, skippedServices: 0 };
-  const sameButCounts = sameStatus({ ...previous, ...noCounts }, { ...status, ...noCounts });
-  return sameButCounts ? "counts" : "conditions";
+  if (sameStatus(withoutCounts(previous), withoutCounts(status))) return "counts";
+  return sameStatus(withoutMessages(previous), withoutMessages(status)) ? "messages" : "conditions";
+}
+
+function withoutCounts(status: LinkStatus): LinkStatus {
+  return { ...status, mirroredServices: 0, skippedServices: 0 };
+}
+
+function withoutMessages(status: LinkStatus): LinkStatus {
+  const conditions = (status.conditions ?? []).map((condition) => ({ ...condition, message: "" }));
+  return { ...withoutCounts(status), conditions };
 }
 
 /** Whether two statuses say the same, whatever the order of their conditions and what others put there. */

@@ -44,12 +44,13 @@ export class LinkWatcher {
   readonly #sessions: LinkSessions;
   readonly #prober: GatewayProber;
   readonly #recorded: RecordedInput | undefined;
-  readonly #recordedGateway: Pick<LinkStatus, "gatewayAddresses" | "gatewayPort">;
+  /** Where the gateway was last known to be. */
+  #knownGateway: Pick<LinkStatus, "gatewayAddresses" | "gatewayPort">;
   readonly #closing = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
 
   constructor(options: LinkWatcherOptions) {
-    const { link, spec, clock, random, metrics, onChanged } = options;
+    const { link, spec, clock, random, logger, metrics, onChanged } = options;
     this.#options = options;
     const nowMs = clock.nowMs();
     const conditions = link.status?.conditions ?? [];
@@ -63,7 +64,7 @@ export class LinkWatcher {
             gatewayUntilMs: nowMs + spec.probe.timeoutSeconds * 1000 + PROBE_HOLD_MARGIN_MS,
             apiUntilMs: nowMs + API_HOLD_MS,
           };
-    this.#recordedGateway = link.status ?? {};
+    this.#knownGateway = link.status ?? {};
     this.#sessions = new LinkSessions({
       nowMs: () => clock.nowMs(),
       open: (kubeconfig) => this.#openSession(kubeconfig),
@@ -78,6 +79,7 @@ export class LinkWatcher {
       clock,
       random,
       metrics,
+      logger,
       onChanged,
     });
   }
@@ -101,8 +103,11 @@ export class LinkWatcher {
     const target = resolveGateway(
       spec,
       this.session?.gatewayService ?? { kind: "unlisted" },
-      this.#recordedGateway,
+      this.#knownGateway,
     );
+    if (target.kind === "resolved") {
+      this.#knownGateway = { gatewayAddresses: [...target.addresses], gatewayPort: target.port };
+    }
     this.#prober.update({
       addresses: target.kind === "resolved" ? target.addresses : [],
       port: target.kind === "resolved" ? target.port : 0,

@@ -19,6 +19,11 @@ export class ProbeTimeoutError extends Error {
   override readonly name = "ProbeTimeoutError";
 }
 
+/** The other side ended the connection without a word. */
+export class ConnectionClosedError extends Error {
+  override readonly name = "ConnectionClosedError";
+}
+
 /** The gateway answered, but not that it is ready. */
 export class ProbeStatusError extends Error {
   override readonly name = "ProbeStatusError";
@@ -49,7 +54,8 @@ export function classifyProbeFailure(
       message: `no CA of spec.trustBundle vouches for the gateway's certificate (${code}); take the provider's bundle anew with link join.`,
     };
   }
-  const closed = CLOSED_CODE.test(code) && (stage === "handshake" || stage === "firstAnswer");
+  const ended = CLOSED_CODE.test(code) || error instanceof ConnectionClosedError;
+  const closed = ended && (stage === "handshake" || stage === "firstAnswer");
   if (ALERT_CODE.test(code) || closed) {
     return {
       reason: REASONS.PeerRejected,

@@ -9,6 +9,7 @@ import { createKubeClient, type KubeClient } from "../../kube/client.ts";
 import type { Logger } from "../../kube/logger.ts";
 import type { KubeMetrics } from "../../kube/metrics.ts";
 import { Reflector } from "../../kube/reflector.ts";
+import { withTimeout } from "../../kube/timeout-signal.ts";
 import { classifyApiFailure } from "./api-failure.ts";
 import type { SessionObservation, TimedFailure, WatchObservation } from "./api-observation.ts";
 import { EndpointIndex, type SliceSummary, summariseSlice } from "./endpoint-index.ts";
@@ -52,7 +53,8 @@ export class RemoteSession implements Startable {
   readonly #startedAtMs: number;
   readonly #stopping = new AbortController();
   #beating: Promise<void> | undefined;
-  #wake = new AbortController();
+  /** Between two heartbeats. */
+  #pause = new AbortController();
   #answeredAtMs: number | undefined;
   #heartbeatFailure: TimedFailure | undefined;
   #identity: ConfigMap | undefined;
@@ -147,7 +149,7 @@ export class RemoteSession implements Startable {
         const before = this.#watchFailures.get(reflector);
         this.#watchFailures.set(reflector, this.#failed(error, before));
         // Whether only this watch broke or the whole API is lost shows at once.
-        this.#wake.abort();
+        if (this.#heartbeatFailure === undefined) this.#pause.abort();
       }
       this.#options.onChanged();
     });
@@ -163,32 +165,34 @@ export class RemoteSession implements Startable {
 
   async #beat(signal: AbortSignal): Promise<void> {
     const { clock, random, heartbeatPeriodMs } = this.#options;
+    signal.addEventListener("abort", () => this.#pause.abort(), { once: true });
     while (!signal.aborted) {
-      this.#wake = new AbortController();
       await this.#beatOnce(signal);
       if (signal.aborted) return;
       const failing = this.#heartbeatFailure !== undefined;
       const periodMs = failing ? HEARTBEAT_RETRY_MS : heartbeatPeriodMs;
-      const delayMs = periodMs * (0.9 + 0.2 * random());
-      const wakeable = failing ? signal : AbortSignal.any([signal, this.#wake.signal]);
-      await clock.sleep(delayMs, wakeable).catch(() => undefined);
+      this.#pause = new AbortController();
+      // Woken early: see #observe.
+      await clock.sleep(periodMs * (0.9 + 0.2 * random()), this.#pause.signal).catch(() => {});
     }
   }
 
   async #beatOnce(signal: AbortSignal): Promise<void> {
     const { clock, onChanged } = this.#options;
-    const timeout = AbortSignal.timeout(HEARTBEAT_TIMEOUT_MS);
+    const limit = withTimeout(signal, HEARTBEAT_TIMEOUT_MS);
     try {
       this.#identity = await this.client.find<ConfigMap>(
         RESOURCES.configMaps,
         { namespace: INSTALL_NAMESPACE, name: IDENTITY_CONFIG_MAP_NAME },
-        { signal: AbortSignal.any([signal, timeout]) },
+        { signal: limit.signal },
       );
       this.#answeredAtMs = clock.nowMs();
       this.#heartbeatFailure = undefined;
     } catch (error) {
       if (signal.aborted) return;
-      this.#heartbeatFailure = this.#failed(error, this.#heartbeatFailure, timeout.aborted);
+      this.#heartbeatFailure = this.#failed(error, this.#heartbeatFailure, limit.timedOut());
+    } finally {
+      limit.dispose();
     }
     onChanged();
   }

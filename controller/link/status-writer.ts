@@ -7,11 +7,19 @@ import type { KubeClient } from "../../kube/client.ts";
 import type { EventRecorder } from "../../kube/events.ts";
 import type { Logger } from "../../kube/logger.ts";
 import { type LinkMetrics, showCondition } from "../metrics.ts";
-import { planStatus, sameStatus, type StatusInputs } from "./link-status.ts";
+import { planStatus, sameStatus, type StatusChange, type StatusInputs } from "./link-status.ts";
 
 export const STATUS_FIELD_MANAGER = `${CONTROLLER_FIELD_MANAGER}-status`;
-/** Numbers of Services are written at most this often: they change with every mirror. */
-const COUNTS_INTERVAL_MS = 2_000;
+/**
+ * How long after the last write the next may come, by what changed: numbers of
+ * Services change with every mirror, and an address may fail now so, now so.
+ */
+const INTERVAL_MS: Readonly<Record<StatusChange, number>> = {
+  none: 0,
+  counts: 2_000,
+  messages: 10_000,
+  conditions: 0,
+};
 
 interface Written {
   readonly uid: string | undefined;
@@ -57,8 +65,8 @@ export class LinkStatusWriter {
     for (const condition of plan.status.conditions ?? []) showCondition(metrics, name, condition);
     const drifted = isNewer(link, known) && !sameStatus(link.status ?? {}, known.status);
     if (plan.change === "none" && !drifted) return undefined;
-    const waitMs = known.atMs + COUNTS_INTERVAL_MS - clock.nowMs();
-    if (plan.change === "counts" && waitMs > 0) return waitMs;
+    const waitMs = known.atMs + INTERVAL_MS[plan.change] - clock.nowMs();
+    if (waitMs > 0) return waitMs;
 
     const written = await this.#apply(link, plan.status, context.signal);
     metrics.statusWrites.inc({ link: name });

@@ -57,7 +57,7 @@ describe("a link's token", () => {
 
   it("is replaced without touching anything else of the kubeconfig", () => {
     expect(tokenOf(KUBECONFIG)).toBe("old");
-    expect(withToken(KUBECONFIG, "new")).toBe(KUBECONFIG.replace("token: old", "token: new"));
+    expect(withToken(KUBECONFIG, "new")).toBe(KUBECONFIG.replace("token: old", 'token: "new"'));
   });
 
   it.each(["{", "current-context: x", "users: 7"])("is not found in %s", (text) => {

@@ -1,4 +1,4 @@
-import { parseDocument } from "yaml";
+import { isScalar, parseDocument } from "yaml";
 import { z } from "zod";
 
 /** What of a ServiceAccount token decides its renewal. The signature is the API server's to check. */
@@ -59,17 +59,17 @@ export function tokenOf(kubeconfigText: string): string | undefined {
 }
 
 /**
- * The kubeconfig with another token for its current context; nothing else of
- * the text changes. Undefined when there is no token to replace.
+ * The kubeconfig with another token for its current context; not one other
+ * character of the text changes. Undefined when there is no token to replace.
  */
 export function withToken(kubeconfigText: string, token: string): string | undefined {
   const found = findToken(kubeconfigText);
   if (found === undefined) return undefined;
-  found.document.setIn(["users", found.index, "user", "token"], token);
-  return found.document.toString({ lineWidth: 0 });
+  const [start, end] = found.range;
+  return kubeconfigText.slice(0, start) + JSON.stringify(token) + kubeconfigText.slice(end);
 }
 
-function findToken(text: string) {
+function findToken(text: string): { token: string; range: readonly [number, number] } | undefined {
   const document = parseDocument(text, { logLevel: "silent", prettyErrors: false });
   if (document.errors.length > 0) return undefined;
   const parsed = namesSchema.safeParse(document.toJS({ maxAliasCount: 20 }));
@@ -78,7 +78,10 @@ function findToken(text: string) {
   const userName = contexts.find(({ name }) => name === current)?.context.user;
   const index = users.findIndex(({ name }) => name === userName);
   const token = users[index]?.user.token?.trim();
-  return token === undefined ? undefined : { document, index, token };
+  const node = document.getIn(["users", index, "user", "token"], true);
+  if (token === undefined || !isScalar(node) || !node.range) return undefined;
+  const [start, end] = node.range;
+  return { token, range: [start, end] };
 }
 
 const namesSchema = z.object({

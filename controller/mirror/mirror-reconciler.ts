@@ -1,9 +1,10 @@
+import { createHash } from "node:crypto";
 import { ANNOTATIONS } from "../../api/names.ts";
 import { keyOf, type Service, splitKey } from "../../api/objects.ts";
 import { RESOURCES } from "../../api/resources.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import type { Logger } from "../../kube/logger.ts";
-import type { ReconcileContext } from "../../kube/reconciler.ts";
+import type { ReconcileContext, Result } from "../../kube/reconciler.ts";
 import type { LinkView } from "../link/link-view.ts";
 import { claimsOf, type GatherSources, gatherState, linkExists } from "./gather.ts";
 import type { Ledger } from "./ledger.ts";
@@ -14,6 +15,7 @@ import { ObjectWriter } from "./object-writer.ts";
 import { type OwnObject, ownerKeyOf, type Purpose, purposeOf } from "./own-objects.ts";
 import { type MirrorState, type Plan, planMirror } from "./plan.ts";
 import { type PortAllocator, portOwner } from "./port-allocator.ts";
+import type { RepairGuard } from "./repair-guard.ts";
 import type { Reporter } from "./reporter.ts";
 import { WriteFailure } from "./write-failure.ts";
 
@@ -27,6 +29,7 @@ export class MirrorReconciler {
   readonly #writer: MirrorWriter;
   readonly #ledger: Ledger;
   readonly #reporter: Reporter;
+  readonly #repairs: RepairGuard;
   readonly #metrics: MirrorMetrics;
   readonly #nameChanged: (mirrorKey: string) => void;
 
@@ -36,6 +39,7 @@ export class MirrorReconciler {
     client: KubeClient;
     ledger: Ledger;
     reporter: Reporter;
+    repairs: RepairGuard;
     metrics: MirrorMetrics;
     nameChanged: (mirrorKey: string) => void;
   }) {
@@ -44,6 +48,7 @@ export class MirrorReconciler {
     this.#allocator = sources.allocator;
     this.#ledger = options.ledger;
     this.#reporter = options.reporter;
+    this.#repairs = options.repairs;
     this.#metrics = metrics;
     this.#nameChanged = options.nameChanged;
     this.#writer = new MirrorWriter({
@@ -55,21 +60,21 @@ export class MirrorReconciler {
   }
 
   /** Looks at one source of one link, or at the strays of a link, and puts right what is not. */
-  async reconcile(purpose: Purpose, context: ReconcileContext): Promise<void> {
+  async reconcile(purpose: Purpose, context: ReconcileContext): Promise<Result> {
     if (purpose.sourceKey === STRAYS) {
       await this.#reconcileStrays(purpose, context);
-      return;
+      return {};
     }
     const state = gatherState(this.#sources, purpose);
     const plan = planMirror(state);
     const write = { purpose, gateways: state.gateways, signal: context.signal };
     try {
-      await this.#carryOut(plan, state, write, context.logger);
+      return await this.#carryOut(plan, state, write, context.logger);
     } catch (error) {
       if (!(error instanceof WriteFailure)) throw error;
       const { reason, message } = error;
       this.#reporter.skipped(purpose, state.view, { reason, message });
-      if (error.retry) throw error;
+      throw error;
     } finally {
       this.#metrics.egressPorts.set(this.#allocator.size);
     }
@@ -80,30 +85,31 @@ export class MirrorReconciler {
     state: MirrorState,
     write: WriteContext,
     logger: Logger,
-  ): Promise<void> {
+  ): Promise<Result> {
     const { purpose } = write;
     const { view } = state;
+    if (plan.kind === "present") return await this.#makePresent(plan, state, write, logger);
     switch (plan.kind) {
       case "wait":
-        return;
+        break;
       case "blocked":
         this.#reporter.skipped(purpose, view, plan.skip);
-        return;
+        break;
       case "hold":
         for (const mirror of plan.mirrors) {
           await this.#writer.ensure(mirror, write);
           this.#reporter.mirrored(purpose, view, mirror.status.state, []);
         }
-        return;
+        break;
       case "absent":
         await this.#removeOthers(undefined, view, write, logger);
         this.#allocator.release(portOwner(purpose));
+        this.#repairs.forget(portOwner(purpose));
         if (plan.skip === undefined) this.#noteUnwanted(purpose, state);
         else this.#reporter.skipped(purpose, view, plan.skip);
-        return;
-      case "present":
-        await this.#makePresent(plan, state, write, logger);
+        break;
     }
+    return {};
   }
 
   async #makePresent(
@@ -111,11 +117,14 @@ export class MirrorReconciler {
     { view, candidate, egressPorts }: MirrorState,
     write: WriteContext,
     logger: Logger,
-  ): Promise<void> {
+  ): Promise<Result> {
     const { purpose, signal } = write;
     const { mirror } = plan;
     const mirrorKey = keyOf(mirror.service);
     const owner = portOwner(purpose);
+    const desired = fingerprint([mirror, write.gateways]);
+    const pauseMs = this.#repairs.pauseMs(owner, desired);
+    if (pauseMs > 0) return { requeueAfterMs: pauseMs };
     if (candidate?.decision.kind === "exported" && egressPorts !== undefined) {
       // Before anything is awaited: no other worker may be given these ports.
       this.#allocator.reserve(mirrorKey, owner, candidate.decision.offer.ports, egressPorts);
@@ -129,13 +138,18 @@ export class MirrorReconciler {
         signal,
       );
     }
-    const written = await this.#writer.ensure(mirror, write);
-    if (written.done === "created") {
+    const { service, created, changed } = await this.#writer.ensure(mirror, write);
+    const repairs = this.#repairs.settled(owner, desired, changed);
+    if (repairs > 0) {
+      logger.info({ mirror: mirrorKey, repairs }, "mirror was changed by others, put right");
+      this.#reporter.repaired(view, service, repairs);
+    } else if (created) {
       logger.info({ mirror: mirrorKey, source: purpose.sourceKey }, "mirror created");
-      this.#reporter.created(purpose, view, written.object);
+      this.#reporter.created(purpose, view, service);
     }
     this.#reporter.mirrored(purpose, view, mirror.status.state, plan.notices);
     await this.#removeOthers(mirror.service, view, write, logger);
+    return {};
   }
 
   async #removeOthers(
@@ -181,4 +195,9 @@ export class MirrorReconciler {
     const purpose = parent ? purposeOf(parent) : undefined;
     return purpose?.link === link && purpose.sourceKey !== sourceKey;
   }
+}
+
+/** Stands for a desired state when only its changes matter. */
+function fingerprint(desired: unknown): string {
+  return createHash("sha256").update(JSON.stringify(desired)).digest("base64");
 }

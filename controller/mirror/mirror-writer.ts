@@ -17,6 +17,14 @@ export interface WriteContext {
   readonly signal: AbortSignal;
 }
 
+/** A mirror that is what it should be, and what we did for that. */
+export interface EnsuredMirror {
+  readonly service: Service;
+  readonly created: boolean;
+  /** Whether anything at all was written. */
+  readonly changed: boolean;
+}
+
 /** Carries out plans: a mirror Service with its EndpointSlices and Endpoints, or none of them. */
 export class MirrorWriter {
   readonly #writer: ObjectWriter;
@@ -42,7 +50,9 @@ export class MirrorWriter {
     this.#isWantedElsewhere = options.isWantedElsewhere;
     this.#own.onChange(({ before, after }) => {
       const uid = before?.metadata.uid;
-      if (uid !== undefined && after?.metadata.uid !== uid) this.#removed.delete(uid);
+      if (uid === undefined || after?.metadata.uid === uid) return;
+      this.#removed.delete(uid);
+      this.#writer.forget(uid);
     });
   }
 
@@ -51,17 +61,22 @@ export class MirrorWriter {
    *
    * @throws WriteFailure, and whatever the client throws
    */
-  async ensure(mirror: DesiredMirror, context: WriteContext): Promise<Written<Service>> {
+  async ensure(mirror: DesiredMirror, context: WriteContext): Promise<EnsuredMirror> {
     const cached = this.#caches.services.store.get(keyOf(mirror.service));
     const actual = cached && isOurs(cached) ? cached : undefined;
     // Closing begins with what carries traffic, opening ends with it.
     if (actual !== undefined && mirror.status.state === "closed") {
-      await this.#ensureChildren(mirror, actual, context);
-      return await this.#ensureService(mirror.service, actual, context.signal);
+      const changed = await this.#ensureChildren(mirror, actual, context);
+      const { object, done } = await this.#ensureService(mirror.service, actual, context.signal);
+      return { service: object, created: false, changed: changed || done !== "nothing" };
     }
-    const written = await this.#ensureService(mirror.service, actual, context.signal);
-    await this.#ensureChildren(mirror, written.object, context);
-    return written;
+    const { object, done } = await this.#ensureService(mirror.service, actual, context.signal);
+    const changed = await this.#ensureChildren(mirror, object, context);
+    return {
+      service: object,
+      created: done === "created",
+      changed: changed || done !== "nothing",
+    };
   }
 
   /** Removes what else of ours stands for the source besides `mirror`; returns the Services among it. */
@@ -119,29 +134,34 @@ export class MirrorWriter {
     { service, status }: DesiredMirror,
     live: Service,
     context: WriteContext,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { gateways, signal } = context;
+    let changed = false;
     const mirror = withChosen(service, live);
     const { endpointSlices, endpoints } = this.#caches;
     for (const slice of mirrorSlices(mirror, status, gateways)) {
       const actual = endpointSlices.store.get(keyOf(slice));
-      await this.#ensureChild(RESOURCES.endpointSlices, slice, actual, signal);
+      if (await this.#ensureChild(RESOURCES.endpointSlices, slice, actual, signal)) changed = true;
     }
     const object = mirrorEndpoints(mirror, status, gateways);
     const actual = endpoints.store.get(keyOf(object));
-    await this.#ensureChild(RESOURCES.endpoints, object, actual, signal);
+    return (await this.#ensureChild(RESOURCES.endpoints, object, actual, signal)) || changed;
   }
+
+  /** Whether anything was written. */
 
   async #ensureChild<T extends KubeObject>(
     resource: Resource,
     desired: T,
     actual: T | undefined,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<boolean> {
     // Of a mirror that is gone: the garbage collector is about to delete it.
     const isOrphan = actual !== undefined && ownerOf(actual) !== ownerOf(desired);
     if (isOrphan) await this.#remove(resource, actual, signal);
-    await this.#writer.ensure(resource, desired, isOrphan ? undefined : actual, signal);
+    const known = isOrphan ? undefined : actual;
+    const { done } = await this.#writer.ensure(resource, desired, known, signal);
+    return done !== "nothing";
   }
 
   #slicesOf(options: { service: Service; live: Service; context: WriteContext }) {

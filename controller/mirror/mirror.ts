@@ -17,6 +17,7 @@ import type { MirrorMetrics } from "./metrics.ts";
 import { MirrorReconciler, STRAYS } from "./mirror-reconciler.ts";
 import { OwnObjects, type Purpose, purposeOf } from "./own-objects.ts";
 import { PortAllocator, portOwner } from "./port-allocator.ts";
+import { RepairGuard } from "./repair-guard.ts";
 import { Reporter } from "./reporter.ts";
 import { Triggers } from "./triggers.ts";
 
@@ -100,6 +101,7 @@ class Mirrors implements MirrorController {
       client: options.client,
       ledger: this.#ledger,
       reporter: new Reporter(options.events, this.#ledger),
+      repairs: new RepairGuard(options.clock, options.random),
       metrics,
       nameChanged: (mirrorKey) => triggers.nameChanged(mirrorKey),
     });

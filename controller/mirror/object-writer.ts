@@ -1,4 +1,5 @@
-import { CONTROLLER_FIELD_MANAGER } from "../../api/names.ts";
+import { isDeepStrictEqual } from "node:util";
+import { ANNOTATIONS, CONTROLLER_FIELD_MANAGER, LABELS } from "../../api/names.ts";
 import { type KubeObject, keyOf } from "../../api/objects.ts";
 import { isOurs } from "../../api/ownership.ts";
 import { REASONS } from "../../api/reasons.ts";
@@ -24,6 +25,8 @@ export interface Written<T> {
 export class ObjectWriter {
   readonly #client: KubeClient;
   readonly #metrics: MirrorMetrics;
+  /** By uid, what we applied: the cache may be behind it. */
+  readonly #applied = new Map<string, KubeObject>();
 
   constructor(client: KubeClient, metrics: MirrorMetrics) {
     this.#client = client;
@@ -44,21 +47,28 @@ export class ObjectWriter {
     signal: AbortSignal,
   ): Promise<Written<T>> {
     if (actual === undefined) return await this.#create(resource, desired, signal);
-    if (!differs(resource, desired, actual)) return { object: actual, done: "nothing" };
+    const known = this.#newest(actual);
+    if (!differs(resource, desired, known)) return { object: known, done: "nothing" };
     return await this.#guard("patch", resource, desired, async () => {
-      if (hasLeftovers(resource, desired, actual)) {
-        await this.#consolidate(resource, actual, signal);
+      if (hasLeftovers(resource, desired, known)) {
+        await this.#consolidate(resource, known, signal);
       }
-      const { uid } = actual.metadata;
-      if (uid === undefined) throw new TypeError(`${keyOf(actual)} has no uid`);
+      const { uid } = known.metadata;
+      if (uid === undefined) throw new TypeError(`${keyOf(known)} has no uid`);
       const object = await this.#client.apply<T>(
         resource,
         { ...desired, metadata: { ...desired.metadata, uid } },
         { fieldManager: CONTROLLER_FIELD_MANAGER, force: true, signal },
       );
+      this.#applied.set(uid, object);
       this.#metrics.writes.inc({ resource: resource.plural, verb: "apply" });
       return { object, done: "updated" };
     });
+  }
+
+  /** The cache has lost the object with that uid. */
+  forget(uid: string): void {
+    this.#applied.delete(uid);
   }
 
   /** Makes a new object that nobody owns afterwards, such as a namespace; one that exists is fine. */
@@ -106,10 +116,24 @@ export class ObjectWriter {
     } catch (error) {
       if (!isApiError(error, "AlreadyExists")) throw error;
       const live = await this.#client.find<T>(resource, nameOf(desired), { signal });
-      // Ours from a moment ago, which the cache does not show yet: retried when it does.
-      if (live === undefined || isOurs(live)) throw error;
-      throw collision(resource, live, error);
+      if (live === undefined) throw error;
+      if (!isOurs(live)) throw collision(resource, live, error);
+      // Made by us a moment ago, and not in the cache yet.
+      if (isSamePurpose(live, desired)) return await this.ensure(resource, desired, live, signal);
+      throw error;
     }
+  }
+
+  /** Resource versions of one object compare as numbers (KEP-5504). */
+  #newest<T extends KubeObject>(actual: T): T {
+    const { uid = "", resourceVersion = "0" } = actual.metadata;
+    const applied = this.#applied.get(uid);
+    if (applied === undefined) return actual;
+    if (BigInt(applied.metadata.resourceVersion ?? "0") > BigInt(resourceVersion)) {
+      return { ...actual, ...applied };
+    }
+    this.#applied.delete(uid);
+    return actual;
   }
 
   async #post<T extends KubeObject>(
@@ -163,6 +187,15 @@ function nameOf({ metadata }: KubeObject): { name: string; namespace?: string } 
   return { name, ...(namespace !== undefined && { namespace }) };
 }
 
+function isSamePurpose(live: KubeObject, desired: KubeObject): boolean {
+  const [left, right] = [live, desired].map(({ metadata }) => [
+    metadata.labels?.[LABELS.link],
+    metadata.annotations?.[ANNOTATIONS.source],
+    metadata.ownerReferences?.[0]?.uid,
+  ]);
+  return isDeepStrictEqual(left, right);
+}
+
 function collision(resource: Resource, live: KubeObject, cause: unknown): WriteFailure {
   const what = `${resource.kind} ${keyOf(live)}`;
   const wasOurs = (live.metadata.managedFields ?? []).some(
@@ -172,11 +205,11 @@ function collision(resource: Resource, live: KubeObject, cause: unknown): WriteF
     ? new WriteFailure(
         REASONS.OwnershipLost,
         `${what} was ours and has lost its isthmus labels, so it is left alone; delete it, or put the labels back.`,
-        { cause, retry: true },
+        { cause },
       )
     : new WriteFailure(
         REASONS.NameTaken,
         `${what} exists and is not ours, so it is left alone; rename or delete it, or change spec.mirror.nameTemplate of the Link.`,
-        { cause, retry: true },
+        { cause },
       );
 }

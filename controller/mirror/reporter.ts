@@ -6,6 +6,7 @@ import type { LinkView } from "../link/link-view.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Purpose } from "./own-objects.ts";
 import type { Skip } from "./policies.ts";
+import { FREE_REPAIRS } from "./repair-guard.ts";
 
 /** Notes what became of each source, and tells people by Events on the Link when that changed. */
 export class Reporter {
@@ -27,6 +28,20 @@ export class Reporter {
     if (view === undefined) return;
     const message = `Service ${keyOf(mirror)} is gone: ${sourceKey} of cluster ${view.clusterName} is not mirrored any more.`;
     this.#record(view, "Normal", { reason: REASONS.MirrorRemoved, message }, mirror);
+  }
+
+  /** Somebody else changed the mirror and it was put back: told the first time, and when they insist. */
+  repaired(view: LinkView | undefined, mirror: Service, repairs: number): void {
+    if (view === undefined) return;
+    const what = `Service ${keyOf(mirror)} or what belongs to it was changed by somebody else`;
+    if (repairs === 1) {
+      const message = `${what}, and is what it should be again.`;
+      this.#record(view, "Normal", { reason: REASONS.MirrorUpdated, message }, mirror);
+    }
+    if (repairs === FREE_REPAIRS) {
+      const message = `${what} again and again; it is put right at growing intervals. metadata.managedFields names who writes it.`;
+      this.#record(view, "Warning", { reason: REASONS.MirrorUpdated, message }, mirror);
+    }
   }
 
   /** The source has a mirror; each notice is told once while it lasts. */

@@ -5,17 +5,17 @@ import { isApiError } from "../../kube/api-error.ts";
 
 const MAX_DETAIL_CHARS = 600;
 
-/** A write that the API server refused, in words for the person who can change that. */
+/**
+ * A write that the API server refused, in words for the person who can change
+ * that. It is tried again unasked: no change that we watch tells when it would work.
+ */
 export class WriteFailure extends Error {
   override readonly name = "WriteFailure";
   readonly reason: Reason;
-  /** Whether to try again unasked: no change that we watch tells when it would work. */
-  readonly retry: boolean;
 
-  constructor(reason: Reason, message: string, options: ErrorOptions & { retry: boolean }) {
+  constructor(reason: Reason, message: string, options: ErrorOptions) {
     super(message, options);
     this.reason = reason;
-    this.retry = options.retry;
   }
 }
 
@@ -33,7 +33,7 @@ export function toWriteFailure(
       return new WriteFailure(
         REASONS.NamespaceTerminating,
         `${what} was not written: its namespace is being deleted; create it again once it is gone.`,
-        { cause: error, retry: true },
+        { cause: error },
       );
     }
     return new WriteFailure(
@@ -41,21 +41,21 @@ export function toWriteFailure(
       `${what}: the controller may not ${verb} ${resource.plural}` +
         `${resource.group === "" ? "" : `.${resource.group}`} (${detailOf(error)}); ` +
         `grant it in ClusterRole isthmus-controller, or look at the admission policy that denies it.`,
-      { cause: error, retry: true },
+      { cause: error },
     );
   }
   if (verb === "create" && isApiError(error, 404)) {
     return new WriteFailure(
       REASONS.NamespaceMissing,
       `${what} was not created: its namespace is gone; create it again.`,
-      { cause: error, retry: true },
+      { cause: error },
     );
   }
   if (isApiError(error, 400, 413, 422)) {
     return new WriteFailure(
       REASONS.WriteRejected,
       `${what}: the API server rejected it on ${verb}: ${detailOf(error)}; correct the source Service.`,
-      { cause: error, retry: true },
+      { cause: error },
     );
   }
   return error;

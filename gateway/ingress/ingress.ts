@@ -16,6 +16,7 @@ import type { GatewayMetrics } from "../metrics.ts";
 import {
   HEADER_LIST_BYTES,
   HEADER_PAIRS,
+  SESSION_KEEP_ALIVE_MS,
   SESSION_MEMORY_MB,
   SESSION_WINDOW_BYTES,
   STREAMS_PER_SESSION,
@@ -107,9 +108,10 @@ export class Ingress {
       this.#refuse("UnknownProtocol", "the client did not ask for HTTP/2");
       socket.destroy();
     });
-    this.#listener = createServer({ noDelay: true }, (socket) => {
-      this.#http.emit("connection", socket);
-    });
+    this.#listener = createServer(
+      { noDelay: true, keepAlive: true, keepAliveInitialDelay: SESSION_KEEP_ALIVE_MS },
+      (socket) => this.#http.emit("connection", socket),
+    );
     this.#listener.maxConnections = this.#limits.connections;
   }
 

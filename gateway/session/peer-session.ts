@@ -2,7 +2,12 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } f
 import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from "node:tls";
 import { errorMessage } from "../../api/errors.ts";
 import { watchPings } from "./ping-watch.ts";
-import { SESSION_MEMORY_MB, SESSION_WINDOW_BYTES, STREAM_WINDOW_BYTES } from "./session-limits.ts";
+import {
+  SESSION_KEEP_ALIVE_MS,
+  SESSION_MEMORY_MB,
+  SESSION_WINDOW_BYTES,
+  STREAM_WINDOW_BYTES,
+} from "./session-limits.ts";
 
 /** Where a remote gateway listens. `host` is an IP address or a DNS name. */
 export interface GatewayAddress {
@@ -75,6 +80,7 @@ export class PeerSession {
     this.#times = times;
     this.#socket = tlsConnect({ ...tls, host: address.host, port: address.port });
     this.#socket.setNoDelay(true);
+    this.#socket.setKeepAlive(true, SESSION_KEEP_ALIVE_MS);
     this.#session = connect(`https://${authorityOf(address)}`, {
       createConnection: () => this.#socket,
       settings: { initialWindowSize: STREAM_WINDOW_BYTES, enablePush: false },

@@ -11,6 +11,9 @@ const CHECKS_PER_TIMEOUT = 4;
  * in timer callbacks, so that a stall of our own process (which fires late
  * timers once) is not taken for the silence of the remote. Returns a stop
  * function.
+ *
+ * Once the session is closed (it drains, its streams finish) node:http2 sends
+ * no more PINGs, and the watch ends: from then on TCP keep-alive has to tell.
  */
 export function watchPings(
   session: Http2Session,
@@ -26,11 +29,12 @@ export function watchPings(
   let stopped = false;
 
   const send = () => {
-    if (session.destroyed) return;
+    if (stopped || session.closed) return;
     const checkMs = options.timeoutMs / CHECKS_PER_TIMEOUT;
     let bytesSeen = socket.bytesRead;
     let patience = CHECKS_PER_TIMEOUT;
     const check = () => {
+      if (session.closed) return;
       const { bytesRead } = socket;
       patience = bytesRead === bytesSeen ? patience - 1 : CHECKS_PER_TIMEOUT;
       bytesSeen = bytesRead;
@@ -42,8 +46,9 @@ export function watchPings(
     };
     timer = setTimeout(check, checkMs);
     session.ping((error, rttMs) => {
-      if (stopped || error !== null) return;
+      if (stopped) return;
       clearTimeout(timer);
+      if (error !== null) return;
       timer = setTimeout(send, options.intervalMs);
       options.onAnswer(rttMs);
     });

@@ -22,3 +22,10 @@ export const STREAMS_PER_SESSION = 10_000;
  */
 export const STREAM_RESET_BURST = 10_000;
 export const STREAM_RESETS_PER_SECOND = 2000;
+
+/**
+ * After this much silence on a session's connection TCP probes it, once a
+ * second, ten times (as libuv sets it). Finds what no PING can: a dead peer of
+ * a session that drains, or of an ingress.
+ */
+export const SESSION_KEEP_ALIVE_MS = 5000;

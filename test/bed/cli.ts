@@ -49,7 +49,7 @@ function describe(bed: Bed): string {
 async function up(options: UpOptions): Promise<void> {
   const interrupt = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.once(signal, () => {
+    process.on(signal, () => {
       process.exitCode = 128 + constants.signals[signal];
       interrupt.abort(new Error(`interrupted by ${signal}; all is removed again`));
     });

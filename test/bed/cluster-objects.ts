@@ -56,6 +56,8 @@ export async function waitForPodAdmission(api: Api, signal?: AbortSignal): Promi
     await api.request("GET", `${namespace}/configmaps/kube-root-ca.crt`);
     return true;
   };
-  const options = { timeoutMs: admissionTimeoutMs, ...(signal ? { signal } : {}) };
-  await poll("the default ServiceAccount exists", attempt, options);
+  await poll("the default ServiceAccount exists", attempt, {
+    timeoutMs: admissionTimeoutMs,
+    signal,
+  });
 }

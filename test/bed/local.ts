@@ -2,10 +2,11 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type BinaryPaths, binaryPaths } from "../setup/binaries.ts";
 import { pauseImage } from "../setup/pause-image.ts";
-import { addressPlan, checkSizes } from "./address-plan.ts";
-import { type Api, openApi } from "./api.ts";
+import { addressPlan, checkSizes, slotCount } from "./address-plan.ts";
+import { openApi } from "./api.ts";
 import type { Bed, BedOptions, Provider } from "./bed.ts";
 import { startCloud } from "./cloud-process.ts";
+import { run } from "./command.ts";
 import { waitForPodAdmission, writeDnsRole, writeKubernetesEndpoints } from "./cluster-objects.ts";
 import {
   apiServerProcess,
@@ -21,13 +22,12 @@ import { keepLogs, localBed, localId, mergedKubeconfigPath, planClusters } from 
 import { createFabric } from "./network.ts";
 import { dnsUser, prepareNode, startKubernetes, startRuntime, waitForNode } from "./node.ts";
 import { type NodePlan, planNode } from "./node-plan.ts";
-import { HopelessError, poll } from "./poll.ts";
-import { isAlive, logTail, type ProcessRecord, startProcess } from "./processes.ts";
+import { pollWhileAlive, type ProcessRecord, startProcess } from "./processes.ts";
 import { settleAll } from "./settle-all.ts";
 import { claimantOf, claimSlot, detachSlot, reclaimStaleSlots, slotFolder } from "./slot.ts";
 import { type BedState, writeState } from "./state.ts";
 import { sweepSlot } from "./sweep.ts";
-import { saveSysctls } from "./sysctls.ts";
+import { prepareSysctls } from "./sysctls.ts";
 
 const readyTimeoutMs = 90_000;
 const apiServerPort = 6443;
@@ -36,11 +36,15 @@ function checkOptions(options: BedOptions): void {
   checkSizes(options.clusters.map(({ nodes }) => nodes));
   const names = options.clusters.map(({ name }) => name);
   for (const name of names) {
-    // Ten characters: with slot and number they have to fit where Linux allows fifteen.
-    if (!/^[a-z]([a-z0-9-]{0,8}[a-z0-9])?$/.test(name)) {
+    if (!/^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$/.test(name)) {
       throw new Error(
-        `"${name}" is no name for a cluster: use a DNS label of at most 10 characters`,
+        `"${name}" is no name for a cluster: use a DNS label of at most 40 characters`,
       );
+    }
+    // containerd's longest socket. Linux allows a path of 107 bytes.
+    const socket = join(slotFolder(slotCount - 1), "nodes", `${name}-14`, "c.sock.ttrpc");
+    if (Buffer.byteLength(socket) > 107) {
+      throw new Error(`${socket} is too long for a Unix socket: set TMPDIR to a shorter path`);
     }
   }
   if (new Set(names).size < names.length)
@@ -54,26 +58,6 @@ function checkOptions(options: BedOptions): void {
   for (const image of options.images ?? []) {
     if (!existsSync(image)) throw new Error(`the image ${image} does not exist`);
   }
-}
-
-/** Waits until the API server is ready; fails at once if one of the processes it needs has ended. */
-async function apiReady(
-  api: Api,
-  needed: readonly ProcessRecord[],
-  signal?: AbortSignal,
-): Promise<void> {
-  const attempt = async () => {
-    const ended = needed.find((record) => !isAlive(record));
-    if (ended)
-      throw new HopelessError(
-        `${ended.label} has ended; its log closes with:\n${logTail(ended.logPath)}`,
-      );
-    return api.request("GET", "/readyz");
-  };
-  await poll(`${needed[0]?.label ?? "the API server"} is ready`, attempt, {
-    timeoutMs: readyTimeoutMs,
-    ...(signal ? { signal } : {}),
-  });
 }
 
 interface Context {
@@ -101,7 +85,11 @@ async function startCluster(
   };
   const startControlPlane = async () => {
     const server = startProcess(folder, apiServerProcess(plan, binaries));
-    await apiReady(api, [server, etcd], options.signal);
+    const ready = () => api.request<string>("GET", "/readyz");
+    await pollWhileAlive(`the API server of ${name} is ready`, [server, etcd], ready, {
+      timeoutMs: readyTimeoutMs,
+      signal: options.signal,
+    });
     for (const spec of controllerProcesses(plan, binaries)) startProcess(folder, spec);
     await writeKubernetesEndpoints(api, plan.addresses.apiServer(plan.index), apiServerPort);
     options.onProgress?.(`${name}: control plane ready`);
@@ -110,8 +98,12 @@ async function startCluster(
     await settleAll<void>([startControlPlane(), ...nodes.map(startNode)]);
     if (nodes.length === 0) return;
     await writeDnsRole(api, dnsUser);
-    for (const node of nodes) startKubernetes(folder, node, binaries);
-    await settleAll(nodes.map((node) => waitForNode(api, node.name, options.signal)));
+    await settleAll(
+      nodes.map(async (node) => {
+        const started = startKubernetes(folder, node, binaries);
+        await waitForNode(api, node.name, started, options.signal);
+      }),
+    );
     await waitForPodAdmission(api, options.signal);
     options.onProgress?.(`${name}: ${nodes.map((node) => node.name).join(", ")} Ready`);
   } finally {
@@ -164,7 +156,9 @@ export const localProvider: Provider = {
     };
     try {
       const hasNodes = options.clusters.some(({ nodes }) => nodes > 0);
-      if (hasNodes) saveSysctls();
+      prepareSysctls();
+      // Where they are part of the kernel there is nothing to load.
+      if (hasNodes) await run(["modprobe", "--all", "br_netfilter", "overlay"]);
       const images = hasNodes ? [await pauseImage(), ...(options.images ?? [])] : [];
       await start({ state, folder, options, images, binaries: binaryPaths() });
       const bed = localBed(state);

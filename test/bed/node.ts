@@ -9,9 +9,8 @@ import { kubeconfigText } from "./kubeconfig.ts";
 import { createNodeNetwork } from "./network.ts";
 import { nodeConfigs, nodeFiles } from "./node-config.ts";
 import type { NodePlan } from "./node-plan.ts";
-import { poll } from "./poll.ts";
 import { settleAll } from "./settle-all.ts";
-import { type ProcessSpec, startProcess } from "./processes.ts";
+import { pollWhileAlive, type ProcessRecord, type ProcessSpec, startProcess } from "./processes.ts";
 
 /** Name in CoreDNS's client certificate, to which cluster-objects.ts gives its role. */
 export const dnsUser = "system:coredns";
@@ -68,11 +67,13 @@ export async function startRuntime(
   signal?: AbortSignal,
 ): Promise<void> {
   const argv = ["containerd", "--config", join(node.folder, nodeFiles.containerd)];
-  startProcess(bedFolder, process(node, "containerd", argv));
+  const containerd = startProcess(bedFolder, process(node, "containerd", argv));
   const ctr = ["ctr", "--address", node.containerdSocket, "--namespace", "k8s.io"];
-  const options = { timeoutMs: containerdTimeoutMs, ...(signal ? { signal } : {}) };
   const answers = async () => (await run([...ctr, "version"])).code === 0;
-  await poll(`containerd of ${node.name} answers`, answers, options);
+  await pollWhileAlive(`containerd of ${node.name} answers`, [containerd], answers, {
+    timeoutMs: containerdTimeoutMs,
+    signal,
+  });
   for (const image of images) {
     signal?.throwIfAborted();
     await runOk([...ctr, "images", "import", image], { timeoutMs: importTimeoutMs });
@@ -80,10 +81,13 @@ export async function startRuntime(
 }
 
 /** Starts the rest of a node once its runtime and its cluster's API server are up. */
-export function startKubernetes(bedFolder: string, node: NodePlan, binaries: BinaryPaths): void {
+export function startKubernetes(
+  bedFolder: string,
+  node: NodePlan,
+  binaries: BinaryPaths,
+): ProcessRecord[] {
   const file = (name: string) => join(node.folder, name);
-  startProcess(
-    bedFolder,
+  const specs = [
     process(node, "kubelet", [
       binaries.kubelet,
       `--config=${file(nodeFiles.kubelet)}`,
@@ -93,15 +97,10 @@ export function startKubernetes(bedFolder: string, node: NodePlan, binaries: Bin
       `--hostname-override=${node.name}`,
       `--node-ip=${node.address}`,
     ]),
-  );
-  startProcess(
-    bedFolder,
     process(node, "kube-proxy", [binaries.kubeProxy, `--config=${file(nodeFiles.kubeProxy)}`]),
-  );
-  startProcess(
-    bedFolder,
     process(node, "coredns", [binaries.coredns, "-conf", file(nodeFiles.corefile)]),
-  );
+  ];
+  return specs.map((spec) => startProcess(bedFolder, spec));
 }
 
 interface NodeObject {
@@ -109,13 +108,18 @@ interface NodeObject {
 }
 
 /** Waits until the node's kubelet has registered it and reports it Ready. */
-export async function waitForNode(api: Api, name: string, signal?: AbortSignal): Promise<void> {
+export async function waitForNode(
+  api: Api,
+  name: string,
+  needed: readonly ProcessRecord[],
+  signal?: AbortSignal,
+): Promise<void> {
   const attempt = async () => {
     const node: NodeObject = await api.request("GET", `/api/v1/nodes/${name}`);
     const ready = node.status?.conditions?.find(({ type }) => type === "Ready");
     if (ready?.status === "True") return true;
     throw new Error(ready?.message ?? "no condition Ready");
   };
-  const options = { timeoutMs: nodeReadyTimeoutMs, ...(signal ? { signal } : {}) };
-  await poll(`node ${name} is Ready`, attempt, options);
+  const options = { timeoutMs: nodeReadyTimeoutMs, signal };
+  await pollWhileAlive(`node ${name} is Ready`, needed, attempt, options);
 }

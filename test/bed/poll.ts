@@ -5,7 +5,7 @@ export interface PollOptions {
   readonly timeoutMs: number;
   /** Pause between tries in milliseconds; 50 by default. */
   readonly intervalMs?: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 const defaultIntervalMs = 50;

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { appendFileSync, closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { hasCode } from "./error-code.ts";
-import { poll } from "./poll.ts";
+import { HopelessError, poll, type PollOptions } from "./poll.ts";
 
 /** A process the bed is to start. */
 export interface ProcessSpec {
@@ -128,6 +128,26 @@ export function logTail(path: string, maxLines = 12): string {
   } catch {
     return "(no log)";
   }
+}
+
+/**
+ * Like poll, for something that needs processes of the bed.
+ * @throws Error at once, with the end of its log, if one of them has ended.
+ */
+export function pollWhileAlive<T>(
+  awaited: string,
+  needed: readonly ProcessRecord[],
+  attempt: () => Promise<T | undefined | false>,
+  options: PollOptions,
+): Promise<T> {
+  const attemptIfAlive = () => {
+    const ended = needed.find((record) => !isAlive(record));
+    if (!ended) return attempt();
+    throw new HopelessError(
+      `${ended.label} has ended; its log closes with:\n${logTail(ended.logPath)}`,
+    );
+  };
+  return poll(awaited, attemptIfAlive, options);
 }
 
 /**

@@ -8,6 +8,7 @@ import {
 } from "../../../api/names.ts";
 import type { ConfigMap, KubeObject, Secret } from "../../../api/objects.ts";
 import { type Resource, RESOURCES } from "../../../api/resources.ts";
+import { KubeConnectionError } from "../../../kube/api-error.ts";
 import { CliError } from "../cli-error.ts";
 import type { ClusterAccess } from "../cluster-access.ts";
 import { providerKeys } from "../join/provider-objects.ts";
@@ -37,7 +38,7 @@ export async function unjoin(options: UnjoinOptions): Promise<void> {
   const { access, linkName, provider, reporter, signal } = options;
   const link = await access.client.find<Link>(RESOURCES.links, inSystem(linkName), { signal });
   const secrets = await credentialsOf(access, linkName, signal);
-  const there = provider === undefined ? undefined : await ownName(provider, signal);
+  const there = provider === undefined ? undefined : await providerName(provider, signal);
   // A Link bears its provider's name by default: so the rest there can go when the Link has gone before.
   if (link === undefined && secrets.length === 0 && there !== linkName) {
     throw new CliError(`context ${access.contextName}: Link ${linkName} does not exist`, {
@@ -95,6 +96,22 @@ async function ownName(
   const key = inSystem(CONFIG_MAP_NAME);
   const config = await client.find<ConfigMap>(RESOURCES.configMaps, key, { signal });
   return config?.data?.[CONFIG_CLUSTER_NAME_KEY];
+}
+
+/** Asked before anything is removed, so that an unreachable provider leaves nothing half done. */
+async function providerName(
+  provider: ClusterAccess,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  try {
+    return await ownName(provider, signal);
+  } catch (error) {
+    if (!(error instanceof KubeConnectionError)) throw error;
+    throw new CliError(`context ${provider.contextName}: ${error.message}`, {
+      fix: "if the provider is gone, leave out --provider-context: this side is removed without it",
+      cause: error,
+    });
+  }
 }
 
 /** The wrong context would lose its own Peer of that name. */

@@ -75,7 +75,7 @@ export function portOf(server: Server): number {
   return typeof address === "object" && address !== null ? address.port : 0;
 }
 
-/** A wire to a port of loopback that can go dead without closing anything. */
+/** A wire to a port of loopback (asked for at each connection) that can go dead without closing anything. */
 export interface Wire {
   readonly port: number;
   /** From now on nothing passes and nothing is closed. */
@@ -84,11 +84,11 @@ export interface Wire {
   mend(): void;
 }
 
-export async function startWire(to: number): Promise<Wire> {
+export async function startWire(to: () => number): Promise<Wire> {
   let dead = false;
   const pairs = new Set<readonly [Socket, Socket]>();
   const port = await startBackend((near) => {
-    const far = connect({ host: "127.0.0.1", port: to });
+    const far = connect({ host: "127.0.0.1", port: to() });
     const pair = [near, far] as const;
     pairs.add(pair);
     for (const [from, into] of [pair, [far, near] as const]) {

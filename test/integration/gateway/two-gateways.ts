@@ -16,7 +16,7 @@ import { Egress, type EgressState } from "../../../gateway/egress/egress.ts";
 import { EndpointIndex } from "../../../gateway/ingress/endpoint-index.ts";
 import { DEFAULT_INGRESS_LIMITS, Ingress } from "../../../gateway/ingress/ingress.ts";
 import { declareGatewayMetrics } from "../../../gateway/metrics.ts";
-import { DEFAULT_SESSION_TIMES } from "../../../gateway/session/peer-session.ts";
+import { DEFAULT_SESSION_TIMES, type SessionTimes } from "../../../gateway/session/peer-session.ts";
 import { type CertificateAndKey, createAuthority, issueLeaf } from "../../../pki/authority.ts";
 import type { TrustedPeer } from "../../../pki/tls.ts";
 import { eventually } from "../fixtures.ts";
@@ -151,13 +151,13 @@ export class Consumer {
     leaf: EgressState["leaf"];
   };
 
-  constructor(identity: Identity) {
+  constructor(identity: Identity, times: Partial<SessionTimes> = {}) {
     this.identity = identity;
     this.state = { links: new Map(), mirrors: new Map(), leaf: identity.leaf };
     this.egress = new Egress({
       clusterName: identity.name,
       host: "127.0.0.1",
-      times: DEFAULT_SESSION_TIMES,
+      times: { ...DEFAULT_SESSION_TIMES, ...times },
       nowMs: Date.now,
       random: Math.random,
       logger,
@@ -234,8 +234,8 @@ export class Consumer {
 }
 
 /** A consumer's gateway, ended with the test. */
-export function startConsumer(identity: Identity): Consumer {
-  const consumer = new Consumer(identity);
+export function startConsumer(identity: Identity, times?: Partial<SessionTimes>): Consumer {
+  const consumer = new Consumer(identity, times);
   onTestFinished(() => consumer.egress.destroy());
   return consumer;
 }

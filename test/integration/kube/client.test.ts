@@ -4,6 +4,7 @@ import type { ConfigMap } from "../../../api/objects.ts";
 import { RESOURCES } from "../../../api/resources.ts";
 import { ApiError, KubeConnectionError } from "../../../kube/api-error.ts";
 import { createKubeClient, type WatchEvent } from "../../../kube/client.ts";
+import { startConnectProxy } from "../../faults/connect-proxy.ts";
 import { startTcpProxy } from "../../faults/tcp-proxy.ts";
 import {
   adminClient,
@@ -17,17 +18,17 @@ import {
 
 const { configMaps } = RESOURCES;
 
-/** The administrator's kubeconfig with another address and, if given, another authority. */
-function redirected(server: string, caData?: string): KubeConfig {
+/** The administrator's kubeconfig with another address and whatever else is to differ. */
+function redirected(
+  server: string,
+  changes: { caData?: string; proxyUrl?: string } = {},
+): KubeConfig {
   const config = adminConfig("west");
   const cluster = config.getCurrentCluster();
   const user = config.getCurrentUser();
   if (cluster === null || user === null) throw new Error("incomplete kubeconfig");
   const copy = new KubeConfig();
-  copy.loadFromClusterAndUser(
-    { ...cluster, server, ...(caData !== undefined && { caData }) },
-    user,
-  );
+  copy.loadFromClusterAndUser({ ...cluster, server, ...changes }, user);
   return copy;
 }
 
@@ -77,6 +78,20 @@ test("a watch has its own connection and does not hold up requests", async () =>
   await watching;
   expect(seen.map(({ type }) => type)).toEqual(["ADDED", "DELETED"]);
   expect(proxy.connections).toBe(2);
+});
+
+test("a proxy of the kubeconfig is used, with one tunnel for requests and one for a watch", async () => {
+  const proxy = await startConnectProxy();
+  onTestFinished(async () => await proxy.close());
+  const { server } = adminClient("west");
+  const config = redirected(server, { proxyUrl: proxy.url });
+  const client = closedAtEnd(createKubeClient(config));
+  const { resourceVersion } = await client.list(configMaps, { limit: 1 });
+  await client.list(configMaps, { limit: 1 });
+  const { signal } = new AbortController();
+  const watch = client.watch(configMaps, { resourceVersion, timeoutSeconds: 1, signal });
+  for await (const event of watch) expect(event.type).not.toBe("ERROR");
+  expect(proxy.tunnels).toEqual([new URL(server).host, new URL(server).host]);
 });
 
 test("objects are created, read, applied, patched, replaced and removed", async () => {
@@ -190,7 +205,7 @@ test("a certificate of another authority is a TLS failure", async () => {
   const { caPem } = await faultProxy("west");
   const { server } = adminClient("west");
   const client = closedAtEnd(
-    createKubeClient(redirected(server, Buffer.from(caPem).toString("base64"))),
+    createKubeClient(redirected(server, { caData: Buffer.from(caPem).toString("base64") })),
   );
   await expect(client.list(configMaps)).rejects.toMatchObject({
     name: "KubeConnectionError",

@@ -19,6 +19,8 @@ import { localProvider } from "../../bed/local.ts";
 export interface Clusters {
   /** An administrator's access to a cluster, closed when the test ends. */
   open(name: string): ClusterAccess;
+  /** The kubeconfig with a context per cluster. */
+  kubeconfigPath(): string;
 }
 
 /** Control planes of this test file's own: others install, too, and a cluster has one Isthmus. */
@@ -54,6 +56,7 @@ function clustersWith(
       onTestFinished(async () => await access.client.close());
       return access;
     },
+    kubeconfigPath: () => bed?.kubeconfigPath ?? "",
   };
 }
 

@@ -20,7 +20,7 @@ import { formatStatus } from "../../../cmd/link/status/status-table.ts";
 import type { KubeEvent } from "../../../kube/events.ts";
 import { createAuthority } from "../../../pki/authority.ts";
 import { recordingReporter, useInstalledClusters } from "./cli-bed.ts";
-import { failureOf, inSystem } from "./join-bed.ts";
+import { condition, failureOf, inSystem } from "./join-bed.ts";
 
 const clusters = useInstalledClusters("west");
 const { signal } = new AbortController();
@@ -145,13 +145,6 @@ async function arrangeLink(): Promise<void> {
   };
   const link: KubeObject & { spec: object } = { metadata: inSystem("north"), spec };
   await client.apply(RESOURCES.links, link, { fieldManager: CLI_FIELD_MANAGER });
-  const condition = (type: string, status: string, reason: string, message: string) => ({
-    type,
-    status,
-    reason,
-    message,
-    lastTransitionTime: "2026-01-01T00:00:00Z",
-  });
   const status = {
     conditions: [
       condition("ApiReachable", "True", "Synced", ""),

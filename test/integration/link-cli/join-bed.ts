@@ -57,3 +57,8 @@ export async function failureOf(attempt: Promise<unknown>): Promise<CliError> {
 export async function both(clusters: Clusters): Promise<Map<string, string>[]> {
   return [await snapshot(clusters.open("west")), await snapshot(clusters.open("east"))];
 }
+
+/** A condition as the controller writes it to a Link's status. */
+export function condition(type: string, status: string, reason: string, message: string) {
+  return { type, status, reason, message, lastTransitionTime: "2026-01-01T00:00:00Z" };
+}

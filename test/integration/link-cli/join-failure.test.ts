@@ -1,9 +1,14 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import path from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { Secret } from "../../../api/objects.ts";
 import { RESOURCES } from "../../../api/resources.ts";
 import { EXIT_CODES } from "../../../cmd/link/cli-error.ts";
 import { join } from "../../../cmd/link/join/join.ts";
 import { unjoin } from "../../../cmd/link/unjoin/unjoin.ts";
+import { createKubeClient } from "../../../kube/client.ts";
+import { closedAtEnd, configFor } from "../fixtures.ts";
 import { publishIdentity, recordingReporter, useInstalledClusters } from "./cli-bed.ts";
 import { both, failureOf, inSystem, joinOptions, unjoinBoth, unjoinOptions } from "./join-bed.ts";
 
@@ -42,6 +47,25 @@ describe("a join that fails", () => {
     });
     const failure = await failureOf(join({ ...options, reporter: { ...reporter, progress } }));
     expect(failure.exitCode).toBe(EXIT_CODES.interrupted);
+    expect(await both(clusters)).toEqual(before);
+  });
+
+  test("removes what it made and ends with 130 on Ctrl-C", async () => {
+    const before = await both(clusters);
+    const program = path.join(import.meta.dirname, "../../../cmd/link/link.ts");
+    const kubeconfig = ["--kubeconfig", clusters.kubeconfigPath()];
+    const args = [program, "join", "west", "--context", "east", ...kubeconfig];
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] });
+    const ended = once(child, "close");
+    let said = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      said += text;
+      if (said.includes("waiting for Link west") && !child.killed) child.kill("SIGINT");
+    });
+    const [code] = await ended;
+    expect(code).toBe(EXIT_CODES.interrupted);
+    expect(said).toContain("removed Link isthmus-system/west (context east)");
+    expect(said).toContain("✗ interrupted");
     expect(await both(clusters)).toEqual(before);
   });
 
@@ -130,6 +154,18 @@ describe("link unjoin", () => {
     await unjoin({ ...options, provider: clusters.open("west") });
     const { client } = clusters.open("west");
     expect(await client.find(RESOURCES.peers, inSystem("east"))).toBeUndefined();
+  });
+
+  test("removes nothing when the provider it is given does not answer", async () => {
+    await join(joinOptions(clusters));
+    const before = await both(clusters);
+    const config = configFor({ server: "https://127.0.0.1:1", caPem: "" });
+    const provider = { ...clusters.open("west"), client: closedAtEnd(createKubeClient(config)) };
+    const failure = await failureOf(unjoin(unjoinOptions(clusters, { provider })));
+    expect(failure.message).toContain("https://127.0.0.1:1");
+    expect(failure.fix).toContain("leave out --provider-context");
+    expect(await both(clusters)).toEqual(before);
+    await unjoinBoth(clusters);
   });
 
   test("refuses the context of another cluster", async () => {

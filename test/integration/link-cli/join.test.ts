@@ -12,7 +12,7 @@ import { createKubeClient, type KubeClient } from "../../../kube/client.ts";
 import { parseLinkKubeconfig } from "../../../kube/kubeconfig.ts";
 import { closedAtEnd } from "../fixtures.ts";
 import { installed, recordingReporter, useClusters } from "./cli-bed.ts";
-import { both, failureOf, inSystem, joinOptions, unjoinBoth } from "./join-bed.ts";
+import { both, condition, failureOf, inSystem, joinOptions, unjoinBoth } from "./join-bed.ts";
 
 const clusters = useClusters("west", "east");
 
@@ -51,9 +51,7 @@ async function may(
   return review.status.allowed;
 }
 
-function condition(type: string, status: string, reason: string, message: string) {
-  return { type, status, reason, message, lastTransitionTime: "2026-01-01T00:00:00Z" };
-}
+type Right = [verb: string, resource: Resource, where: Parameters<typeof may>[3]];
 
 describe("link join", () => {
   test("names the cluster where Isthmus is not installed, and the fix", async () => {
@@ -100,7 +98,7 @@ describe("link join", () => {
     expect(link.spec).toMatchObject({ trustBundle: published.data?.["ca.crt"] });
   });
 
-  test.each<[string, Resource, Parameters<typeof may>[3]]>([
+  test.each<Right>([
     ["list", RESOURCES.services, {}],
     ["watch", RESOURCES.services, {}],
     ["watch", RESOURCES.endpointSlices, {}],
@@ -112,11 +110,11 @@ describe("link join", () => {
       RESOURCES.serviceAccounts,
       { ...inSystem("isthmus-link-east"), subresource: "token" },
     ],
-  ])("gives credentials that may %s %o %o", async (verb, resource, where) => {
+  ])("gives credentials that may %s $1.plural", async (verb, resource, where) => {
     expect(await may(await linkClient(), verb, resource, where)).toBe(true);
   });
 
-  test.each<[string, Resource, Parameters<typeof may>[3]]>([
+  test.each<Right>([
     ["create", RESOURCES.services, { namespace: "default" }],
     ["delete", RESOURCES.services, { namespace: "default" }],
     ["patch", RESOURCES.services, { namespace: "default" }],
@@ -139,7 +137,7 @@ describe("link join", () => {
       { ...inSystem("isthmus-link-north"), subresource: "token" },
     ],
     ["escalate", RESOURCES.clusterRoles, {}],
-  ])("gives credentials that may not %s %o %o", async (verb, resource, where) => {
+  ])("gives credentials that may not %s $1.plural", async (verb, resource, where) => {
     expect(await may(await linkClient(), verb, resource, where)).toBe(false);
   });
 

@@ -37,7 +37,7 @@ export const SECRET_KEY = {
   namespace: INSTALL_NAMESPACE,
   name: linkCredentialsSecretName(PROVIDER),
 };
-const LEASE = { leaseDurationMs: 3000, renewDeadlineMs: 2000, retryPeriodMs: 250 };
+const LEASE = { leaseDurationMs: 9000, renewDeadlineMs: 7000, retryPeriodMs: 250 };
 
 /** Ended last, however late in the test one was started: what a test made is removed by them. */
 const running = new Map<IsthmusController, KubeClient>();
@@ -200,6 +200,34 @@ export async function untilCondition(
     },
     { describe: `condition ${type} says ${says}`, timeoutMs },
   );
+}
+
+/** Waits until a condition refuses the link, Ready is False and an Event tells why; returns the message. */
+export async function untilRefused(
+  world: World,
+  type: ConditionType,
+  reason: string,
+): Promise<string> {
+  const { message } = await untilCondition(world, type, `False ${reason}`);
+  await eventually(
+    async () => {
+      if ((await readyStatus(world)) !== "False") throw new Error("Ready");
+      if ((await linkEvents(world, reason)).length === 0) throw new Error(`no Event ${reason}`);
+    },
+    { describe: `the link is closed, with an Event ${reason}` },
+  );
+  return message;
+}
+
+/** Waits until the link is Ready; returns the reason. */
+export async function untilReady(world: World, timeoutMs?: number): Promise<string> {
+  return (await untilCondition(world, "Ready", "True LinkReady", timeoutMs)).reason;
+}
+
+/** Status of the condition Ready at this moment. */
+export async function readyStatus(world: World): Promise<string | undefined> {
+  const { status } = await getLink(world);
+  return status?.conditions?.find(({ type }) => type === "Ready")?.status;
 }
 
 /** Events about the Link with a reason. */

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { systemClock } from "../../../api/clock.ts";
 import { INSTALL_NAMESPACE, LINK_FINALIZER, linkServiceAccountName } from "../../../api/names.ts";
@@ -15,19 +14,26 @@ import {
   putCredentials,
   putLink,
   readyLink,
+  readyStatus,
   SECRET_KEY,
   startController,
   startGateway,
   untilCondition,
+  untilReady,
 } from "./link-world.ts";
 
 const world = useWorld();
 
-async function probes(metrics: string): Promise<number> {
-  const line = metrics
+/** The sum of the series of a metric whose lines begin like this. */
+function sum(metrics: string, beginning: string): number {
+  return metrics
     .split("\n")
-    .find((text) => text.startsWith("isthmus_link_gateway_probes_total{"));
-  return Number(line?.split(" ").at(-1) ?? 0);
+    .filter((line) => line.startsWith(beginning))
+    .reduce((total, line) => total + Number(line.split(" ").at(-1)), 0);
+}
+
+function probes(metrics: string): number {
+  return sum(metrics, "isthmus_link_gateway_probes_total{");
 }
 
 test("a link becomes Ready, with each condition True and one Event for each", async () => {
@@ -53,13 +59,18 @@ test("a link becomes Ready, with each condition True and one Event for each", as
 
 test("a steady link writes nothing, however often it is probed", async () => {
   const { controller } = await readyLink(world());
-  // The count of mirrors may follow the conditions once.
-  await sleep(2500);
-  const before = await getLink(world());
-  const countBefore = await probes(await controller.registry.metrics());
+  const before = await eventually(
+    async () => {
+      const link = await getLink(world());
+      if (link.status?.mirroredServices === undefined) throw new Error("not counted yet");
+      return link;
+    },
+    { describe: "the mirrors are counted, which may follow the conditions" },
+  );
+  const countBefore = probes(await controller.registry.metrics());
   await eventually(
     async () => {
-      const count = await probes(await controller.registry.metrics());
+      const count = probes(await controller.registry.metrics());
       if (count < countBefore + 4) throw new Error(`${count - countBefore} probes`);
     },
     { describe: "four more probes" },
@@ -74,7 +85,7 @@ test("a link closes when its gateway stops answering, and opens when it returns"
   await untilCondition(world(), "GatewayHealthy", "False GatewayUnreachable");
   await untilCondition(world(), "Ready", "False GatewayUnreachable");
   await startGateway(world(), port);
-  await untilCondition(world(), "Ready", "True LinkReady");
+  expect(await untilReady(world())).toBe("LinkReady");
 });
 
 test("a link outlives the loss of its provider's API for as long as it says, and no longer", async () => {
@@ -84,24 +95,22 @@ test("a link outlives the loss of its provider's API for as long as it says, and
   try {
     const { message } = await untilCondition(world(), "ApiReachable", "False ApiLostTolerated");
     expect(message).toContain(world().provider.server);
-    const ready = (await getLink(world())).status?.conditions?.find(({ type }) => type === "Ready");
-    expect(ready?.status).toBe("True");
+    expect(await readyStatus(world())).toBe("True");
     await untilCondition(world(), "Ready", "False ApiLostTooLong");
   } finally {
     apiServer.resume();
   }
-  await untilCondition(world(), "Ready", "True LinkReady");
+  await untilReady(world());
 });
 
 test("a deleted Secret closes the link after the bound, and says so at once", async () => {
   await readyLink(world(), { apiStalenessSeconds: 6 });
   await world().east.remove(RESOURCES.secrets, SECRET_KEY);
   await untilCondition(world(), "CredentialsValid", "False SecretNotFound");
-  const ready = (await getLink(world())).status?.conditions?.find(({ type }) => type === "Ready");
-  expect(ready?.status).toBe("True");
+  expect(await readyStatus(world())).toBe("True");
   await untilCondition(world(), "Ready", "False SecretNotFound");
   await putCredentials(world(), await goodKubeconfig(world()));
-  await untilCondition(world(), "Ready", "True LinkReady");
+  await untilReady(world());
 });
 
 test("credentials that were revoked close the link", async () => {
@@ -110,11 +119,11 @@ test("credentials that were revoked close the link", async () => {
   await world().west.remove(RESOURCES.serviceAccounts, account);
   await untilCondition(world(), "Ready", "False CredentialsRejected", 30_000);
   await putCredentials(world(), await goodKubeconfig(world()));
-  await untilCondition(world(), "Ready", "True LinkReady");
+  expect(await untilReady(world())).toBe("LinkReady");
 });
 
 test("new credentials take over without the link closing", async () => {
-  await readyLink(world());
+  const { controller } = await readyLink(world());
   const before = await getLink(world());
   await world().east.patch(
     RESOURCES.secrets,
@@ -122,7 +131,14 @@ test("new credentials take over without the link closing", async () => {
     { data: { kubeconfig: Buffer.from(await goodKubeconfig(world())).toString("base64") } },
     { type: "merge" },
   );
-  await sleep(3000);
+  await eventually(
+    async () => {
+      const metrics = await controller.registry.metrics();
+      const lists = sum(metrics, 'isthmus_kube_reflector_lists_total{reflector="west/services"}');
+      if (lists < 2) throw new Error(`${lists} lists`);
+    },
+    { describe: "the provider was listed with the new credentials" },
+  );
   const after = await getLink(world());
   expect(after.status?.conditions).toEqual(before.status?.conditions);
 });
@@ -146,8 +162,8 @@ test("a token is renewed with itself once it is old, and nothing else of the kub
   );
   const token = tokenOf(renewed) ?? "";
   expect(readToken(token, Date.now())?.serviceAccount).toBe(linkServiceAccountName(CONSUMER));
-  expect(renewed).toBe(old.replace(tokenOf(old) ?? "", token));
-  await untilCondition(world(), "Ready", "True LinkReady");
+  expect(renewed).toBe(old.replace(tokenOf(old) ?? "", JSON.stringify(token)));
+  await untilReady(world());
   await expect.poll(async () => (await linkEvents(world(), "TokenRenewed")).length).toBe(1);
 });
 
@@ -191,7 +207,7 @@ test("a link that was Ready stays so through a restart of the controller", async
   const again = await startController(world(), "controller-1");
   await eventually(
     async () => {
-      if ((await probes(await again.registry.metrics())) < 3) throw new Error("not yet");
+      if (probes(await again.registry.metrics()) < 3) throw new Error("not yet");
     },
     { describe: "three probes of the new controller" },
   );
@@ -204,7 +220,8 @@ test("a link that was Ready closes when the gateway is gone after a restart", as
   await controller.stop();
   gateway.ingress.destroy();
   await startController(world(), "controller-1");
-  await untilCondition(world(), "Ready", "False GatewayUnreachable");
+  const { status } = await untilCondition(world(), "Ready", "False GatewayUnreachable");
+  expect(status).toBe("False");
 });
 
 test("the Secrets of this cluster's identity are made once and left alone", async () => {

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { Registry } from "prom-client";
 import { systemClock } from "../../../api/clock.ts";
 import { ANNOTATIONS, INSTALL_NAMESPACE } from "../../../api/names.ts";
@@ -21,7 +20,8 @@ import { exported, type HandLink, HandLinks } from "./hand-links.ts";
 export class Consumer {
   readonly admin: KubeClient;
   readonly links = new HandLinks();
-  readonly namespace = `test-${randomUUID().slice(0, 8)}`;
+  /** Where the test's Services are. */
+  readonly namespace: string;
   readonly mirrors: MirrorController;
   readonly #client: KubeClient;
   readonly #caches: ReturnType<typeof createMirrorCaches>;
@@ -32,8 +32,9 @@ export class Consumer {
   /** Called before each POST of the controller with its path: what happens between its look and its write. */
   beforeCreate: (path: string) => Promise<void> = async () => {};
 
-  private constructor(admin: KubeClient, realClient: KubeClient) {
+  private constructor(admin: KubeClient, realClient: KubeClient, namespace: string) {
     this.admin = admin;
+    this.namespace = namespace;
     const client = this.#interceptCreates(realClient);
     this.#client = client;
     const logger = createLogger({ name: "test", level: "silent" });
@@ -59,9 +60,9 @@ export class Consumer {
     this.links.connect(this.mirrors);
   }
 
-  /** Starts a controller; `links` of an earlier one that has stopped can be taken over by moving them again. */
-  static async start(cluster: ConsumerCluster): Promise<Consumer> {
-    const consumer = new Consumer(cluster.admin, await cluster.controllerClient());
+  /** A controller whose caches are complete, and which does not lead yet. */
+  static async start(cluster: ConsumerCluster, namespace: string): Promise<Consumer> {
+    const consumer = new Consumer(cluster.admin, await cluster.controllerClient(), namespace);
     const { signal } = consumer.#stopping;
     const caches = Object.values(consumer.#caches);
     await Promise.all(caches.map(async (cache) => await cache.start(signal)));
@@ -176,6 +177,15 @@ export class Consumer {
       },
       { timeoutMs: 15_000 },
     );
+  }
+
+  /** Changes an object as a person with kubectl would. */
+  async edits(resource: Resource, name: string, body: unknown): Promise<void> {
+    const { namespace } = this;
+    await this.admin.patch(resource, { namespace, name }, body, {
+      type: "merge",
+      fieldManager: "kubectl-edit",
+    });
   }
 
   #interceptCreates(client: KubeClient): KubeClient {

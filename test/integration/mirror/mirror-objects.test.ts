@@ -117,6 +117,14 @@ describe("a mirror that is open", () => {
     expect(slice.ports?.[0]?.name).toBe("");
   });
 
+  test("has one IP family where the cluster has no two", async () => {
+    const { consumer, west, namespace } = setup;
+    west.put(exported(namespace, "web", { spec: { ipFamilyPolicy: "RequireDualStack" } }));
+    const mirror = await consumer.sees<Service>(services, "web-west", isOpen);
+    expect(mirror.spec?.ipFamilyPolicy).toBe("SingleStack");
+    await consumer.settles("west", { mirrored: 1, skipped: 0 });
+  });
+
   test("follows its source: ports added and removed, labels dropped, affinity ended", async () => {
     const { consumer, namespace, west } = setup;
     west.put(

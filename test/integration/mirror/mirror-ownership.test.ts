@@ -1,13 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { ANNOTATIONS, INSTALL_NAMESPACE, LABELS } from "../../../api/names.ts";
-import type { Endpoints, EndpointSlice, KubeObject, Service } from "../../../api/objects.ts";
+import type { EndpointSlice, KubeObject, Service } from "../../../api/objects.ts";
 import { isOurs } from "../../../api/ownership.ts";
 import { REASONS } from "../../../api/reasons.ts";
-import { type Resource, RESOURCES } from "../../../api/resources.ts";
-import { type Consumer, isOpen } from "./consumer.ts";
+import { RESOURCES } from "../../../api/resources.ts";
+import { isOpen } from "./consumer.ts";
 import { makeForeignService } from "./consumer-cluster.ts";
 import { exported } from "./hand-links.ts";
-import { GATEWAY_IP, useConsumer } from "./use-consumer.ts";
+import { useConsumer } from "./use-consumer.ts";
 
 const { services, endpointSlices, endpoints } = RESOURCES;
 const setup = useConsumer();
@@ -120,116 +120,12 @@ describe("of two sources that yield one name", () => {
   });
 });
 
-describe("what is edited by hand is put back:", () => {
-  test.for<[string, unknown]>([
-    ["a selector", { spec: { selector: { app: "elsewhere" } } }],
-    [
-      "a port more",
-      {
-        spec: {
-          ports: [
-            { name: "http", port: 80 },
-            { name: "x", port: 99 },
-          ],
-        },
-      },
-    ],
-    ["another target", { spec: { ports: [{ name: "http", port: 80, targetPort: 1 }] } }],
-    ["the state", { metadata: { annotations: { [ANNOTATIONS.state]: "closed" } } }],
-    ["no source", { metadata: { annotations: { [ANNOTATIONS.source]: null } } }],
-    ["another source", { metadata: { annotations: { [ANNOTATIONS.source]: "west/a/b" } } }],
-    ["another link", { metadata: { labels: { [LABELS.link]: "nowhere" } } }],
-  ])("%s of the Service", async ([, patch]) => {
-    const { consumer, west } = setup;
-    const before = await consumer.opensMirror(west, "web");
-    await edit(consumer, services, "web-west", patch);
-    const after = await consumer.sees<Service>(
-      services,
-      "web-west",
-      ({ metadata, spec }) =>
-        JSON.stringify([spec?.ports, spec?.selector, metadata.annotations, metadata.labels]) ===
-        JSON.stringify([
-          before.spec?.ports,
-          undefined,
-          before.metadata.annotations,
-          before.metadata.labels,
-        ]),
-    );
-    expect(after.spec?.ports).toEqual(before.spec?.ports);
-  });
-
-  test("endpoints, in the EndpointSlice and in the Endpoints", async () => {
-    const { consumer, west } = setup;
-    await consumer.opensMirror(west, "web");
-    const elsewhere = [{ addresses: ["10.9.9.9"], conditions: { ready: true } }];
-    await consumer.sees<EndpointSlice>(endpointSlices, "web-west-ipv4");
-    await consumer.sees<Endpoints>(endpoints, "web-west");
-    await edit(consumer, endpointSlices, "web-west-ipv4", { endpoints: elsewhere });
-    await edit(consumer, endpoints, "web-west", { subsets: [] });
-    const slice = await consumer.sees<EndpointSlice>(
-      endpointSlices,
-      "web-west-ipv4",
-      ({ endpoints: all }) => all?.[0]?.addresses[0] === GATEWAY_IP,
-    );
-    expect(slice.endpoints).toHaveLength(1);
-    await consumer.sees<Endpoints>(endpoints, "web-west", ({ subsets }) => subsets?.length === 1);
-  });
-
-  test("but labels and annotations that others added stay", async () => {
-    const { consumer, west, namespace } = setup;
-    await consumer.opensMirror(west, "web");
-    const added = { labels: { mine: "yes" }, annotations: { note: "keep" } };
-    await edit(consumer, services, "web-west", { metadata: added });
-    west.put(exported(namespace, "web", { ports: [{ name: "https", port: 443 }] }));
-    const mirror = await consumer.sees<Service>(
-      services,
-      "web-west",
-      ({ spec }) => spec?.ports?.length === 1 && spec.ports[0]?.port === 443,
-    );
-    expect(mirror.metadata).toMatchObject(added);
-  });
-});
-
-describe("what is deleted by hand comes back:", () => {
-  test("the Service, with the same ports", async () => {
-    const { cluster, consumer, west, namespace } = setup;
-    const before = await consumer.opensMirror(west, "web");
-    await cluster.admin.remove(services, { namespace, name: "web-west" });
-    const after = await consumer.sees<Service>(
-      services,
-      "web-west",
-      (mirror) => mirror.metadata.uid !== before.metadata.uid && isOpen(mirror),
-    );
-    expect(after.spec?.ports).toEqual(before.spec?.ports);
-    const slice = await consumer.sees<EndpointSlice>(
-      endpointSlices,
-      "web-west-ipv4",
-      ({ metadata }) => metadata.ownerReferences?.[0]?.uid === after.metadata.uid,
-    );
-    expect(slice.endpoints).toHaveLength(1);
-  });
-
-  test.for([endpointSlices, endpoints])("its $kind", async (resource) => {
-    const { cluster, consumer, west, namespace } = setup;
-    await consumer.opensMirror(west, "web");
-    const name = resource === endpoints ? "web-west" : "web-west-ipv4";
-    const before = await consumer.sees(resource, name);
-    await cluster.admin.remove(resource, { namespace, name });
-    const after = await consumer.sees(
-      resource,
-      name,
-      ({ metadata }) => metadata.uid !== before.metadata.uid,
-    );
-    expect(isOurs(after)).toBe(true);
-  });
-});
-
 describe("a mirror whose labels were stripped", () => {
   test("is left alone, takes no traffic, and is ours again when they are back", async () => {
     const { consumer, west, namespace } = setup;
     await consumer.opensMirror(west, "web");
     const stripped = { [LABELS.managedBy]: null };
-    await edit(consumer, services, "web-west", { metadata: { labels: stripped } });
+    await consumer.edits(services, "web-west", { metadata: { labels: stripped } });
     await consumer.event(west, REASONS.OwnershipLost);
     await consumer.misses(endpointSlices, "web-west-ipv4");
     const left = await consumer.sees<Service>(services, "web-west");
@@ -237,7 +133,7 @@ describe("a mirror whose labels were stripped", () => {
     west.drop(`${namespace}/web`);
     west.put(exported(namespace, "web"));
     const back = { [LABELS.managedBy]: "isthmus" };
-    await edit(consumer, services, "web-west", { metadata: { labels: back } });
+    await consumer.edits(services, "web-west", { metadata: { labels: back } });
     await consumer.sees<EndpointSlice>(endpointSlices, "web-west-ipv4", ({ endpoints: all }) => {
       return all?.length === 1;
     });
@@ -262,16 +158,3 @@ test("a write that RBAC forbids is told with its verb and resource, and made onc
   });
   await consumer.sees<Service>(services, "web-west", isOpen);
 });
-
-async function edit(
-  consumer: Consumer,
-  resource: Resource,
-  name: string,
-  body: unknown,
-): Promise<void> {
-  const { namespace } = consumer;
-  await consumer.admin.patch(resource, { namespace, name }, body, {
-    type: "merge",
-    fieldManager: "kubectl-edit",
-  });
-}

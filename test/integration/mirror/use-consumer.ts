@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, beforeEach } from "vitest";
 import { RESOURCES } from "../../../api/resources.ts";
 import { Consumer } from "./consumer.ts";
@@ -27,10 +28,10 @@ export interface Setup {
 /** For each test a controller at work; for the file a cluster with one egress gateway that is Ready. */
 export function useConsumer(): Setup {
   const now: { cluster?: ConsumerCluster; consumer?: Consumer; west?: HandLink } = {};
-  const made = new Set<string>();
+  let namespace = "";
 
   async function begin(): Promise<Consumer> {
-    const consumer = await Consumer.start(present(now.cluster));
+    const consumer = await Consumer.start(present(now.cluster), namespace);
     now.consumer = consumer;
     return consumer;
   }
@@ -43,17 +44,17 @@ export function useConsumer(): Setup {
     await now.cluster?.down();
   });
   beforeEach(async () => {
+    namespace = `test-${randomUUID().slice(0, 8)}`;
+    // Before the controller lists them.
+    await makeNamespace(present(now.cluster).admin, namespace);
     const consumer = await begin();
-    await makeNamespace(consumer.admin, consumer.namespace);
-    made.add(consumer.namespace);
     now.west = consumer.links.add("west");
     await consumer.lead();
   });
   afterEach(async () => {
     await now.consumer?.clear();
     await now.consumer?.stop();
-    for (const name of made) await now.cluster?.admin.remove(RESOURCES.namespaces, { name });
-    made.clear();
+    await now.cluster?.admin.remove(RESOURCES.namespaces, { name: namespace });
   });
 
   return {
@@ -67,7 +68,7 @@ export function useConsumer(): Setup {
       return present(now.west);
     },
     get namespace() {
-      return [...made][0] ?? "";
+      return namespace;
     },
     async restart() {
       await now.consumer?.stop();

@@ -1,0 +1,25 @@
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { describe, expect, test } from "vitest";
+import { generate } from "./generate.ts";
+import { table } from "./markdown.ts";
+
+const PROJECT_FOLDER = path.join(import.meta.dirname, "../..");
+
+describe("generated files", () => {
+  test("are as the code says now", async () => {
+    for (const [file, wanted] of Object.entries(await generate())) {
+      expect(await readFile(path.join(PROJECT_FOLDER, file), "utf8")).toBe(wanted);
+    }
+  });
+
+  test("document every command and every metric's labels", async () => {
+    const files = await generate();
+    expect(files["docs/cli.md"]).toContain("## link join");
+    expect(files["docs/METRICS.md"]).toContain("| `isthmus_mirrors` | gauge | link, state |");
+  });
+});
+
+test("a cell of a table keeps pipes and line breaks from breaking it", () => {
+  expect(table(["a"], [["x|y\nz"]])).toBe("| a |\n| --- |\n| x\\|y z |");
+});

@@ -1,0 +1,143 @@
+import { expect, test } from "vitest";
+import type { Link } from "../../../api/link.ts";
+import {
+  GATEWAY_NAME,
+  gatewayIdentity,
+  INSTALL_NAMESPACE,
+  peerServerName,
+} from "../../../api/names.ts";
+import type { Service } from "../../../api/objects.ts";
+import { RESOURCES } from "../../../api/resources.ts";
+import { eventually } from "../fixtures.ts";
+import { createIdentity } from "../gateway/two-gateways.ts";
+import { CONSUMER, PROVIDER, useWorld } from "./clusters.ts";
+import {
+  consumerBundle,
+  getLink,
+  goodKubeconfig,
+  LINK_KEY,
+  linkEvents,
+  putCredentials,
+  putLink,
+  startController,
+  startGateway,
+  untilReady,
+  untilRefused,
+} from "./link-world.ts";
+
+const world = useWorld();
+
+/** A gateway, and everything of a link but the Link. */
+async function everythingButTheLink() {
+  await startController(world());
+  const gateway = await startGateway(world());
+  await putCredentials(world(), await goodKubeconfig(world()));
+  return gateway;
+}
+
+test("a provider without a gateway Service, then one without an address, is named and then used", async () => {
+  const key = { namespace: INSTALL_NAMESPACE, name: GATEWAY_NAME };
+  const { port } = await everythingButTheLink();
+  await putLink(world(), {});
+  const missing = await untilRefused(world(), "GatewayHealthy", "GatewayMissing");
+  expect(missing).toMatch(/isthmus-gateway.*link install/);
+
+  await world().west.create<Service>(RESOURCES.services, {
+    metadata: key,
+    spec: { type: "LoadBalancer", ports: [{ name: "ingress", port }] },
+  });
+  const pending = await untilRefused(world(), "GatewayHealthy", "GatewayAddressPending");
+  expect(pending).toContain("spec.gateway.addresses");
+
+  const status = { loadBalancer: { ingress: [{ ip: "127.0.0.1" }] } };
+  const options = { type: "merge", subresource: "status" } as const;
+  await world().west.patch(RESOURCES.services, key, { status }, options);
+  expect(await untilReady(world())).toBe("LinkReady");
+  expect((await getLink(world())).status).toMatchObject({
+    gatewayAddresses: ["127.0.0.1"],
+    gatewayPort: port,
+  });
+  await world().west.remove(RESOURCES.services, key);
+});
+
+test("an address without a gateway is named, and the right one used once it is given", async () => {
+  const { port } = await everythingButTheLink();
+  await putLink(world(), { addresses: ["127.0.0.1"], port: 1 });
+  const message = await untilRefused(world(), "GatewayHealthy", "GatewayUnreachable");
+  expect(message).toMatch(/127\.0\.0\.1:1: .*ECONNREFUSED/);
+  const spec = { gateway: { port } };
+  await world().east.patch(RESOURCES.links, LINK_KEY, { spec }, { type: "merge" });
+  expect(await untilReady(world())).toBe("LinkReady");
+});
+
+test("one bad address of two is named, and the link is Ready through the other", async () => {
+  const { port } = await everythingButTheLink();
+  await putLink(world(), { addresses: ["127.0.0.1", "127.0.0.2"], port });
+  expect(await untilReady(world())).toBe("LinkReady");
+  const message = await eventually(
+    async () => {
+      const { status } = await getLink(world());
+      const found = status?.conditions?.find(({ reason }) => reason === "SomeAddressesFailing");
+      if (found === undefined) throw new Error(JSON.stringify(status?.conditions));
+      return found.message;
+    },
+    { describe: "the condition names the bad address" },
+  );
+  expect(message).toMatch(/1 of 2 .*127\.0\.0\.2/);
+});
+
+test("a gateway that does not know this cluster is named, and used once it does", async () => {
+  const gateway = await everythingButTheLink();
+  gateway.ingress.setPeers([]);
+  await putLink(world(), { addresses: ["127.0.0.1"], port: gateway.port });
+  expect(await untilRefused(world(), "TrustValid", "PeerRejected")).toContain("Peer for east");
+  gateway.ingress.setPeers([
+    {
+      name: CONSUMER,
+      serverName: peerServerName(CONSUMER),
+      bundlePem: await consumerBundle(world()),
+      identity: gatewayIdentity(CONSUMER),
+    },
+  ]);
+  expect(await untilReady(world())).toBe("LinkReady");
+});
+
+test("a trust bundle of another CA is named, and follows what the provider publishes", async () => {
+  const gateway = await everythingButTheLink();
+  const { ca } = await createIdentity(PROVIDER);
+  await putLink(
+    world(),
+    { addresses: ["127.0.0.1"], port: gateway.port },
+    { trustBundle: ca.certificatePem },
+  );
+  const message = await untilRefused(world(), "TrustValid", "GatewayNotTrusted");
+  expect(message).toContain("spec.trustBundle");
+  expect(await untilReady(world(), 40_000)).toBe("LinkReady");
+  expect((await linkEvents(world(), "TrustBundleUpdated")).length).toBeGreaterThan(0);
+});
+
+test("of two Links to one cluster the older one works, the other says so and takes over", async () => {
+  const { port } = await everythingButTheLink();
+  await putLink(world(), { addresses: ["127.0.0.1"], port });
+  expect(await untilReady(world())).toBe("LinkReady");
+  const { spec } = await getLink(world());
+  const second = { ...LINK_KEY, name: "a-second" };
+  await world().east.create<Link>(RESOURCES.links, {
+    metadata: second,
+    spec: { ...Object(spec), clusterName: PROVIDER },
+  });
+  const reasonOf = async (name: string) => {
+    const { status } = await world().east.get<Link>(RESOURCES.links, { ...LINK_KEY, name });
+    return status?.conditions?.find(({ type }) => type === "Ready")?.reason;
+  };
+  await expect
+    .poll(async () => await reasonOf(second.name), { timeout: 10_000 })
+    .toBe("DuplicateClusterName");
+  expect(await reasonOf(PROVIDER)).toBe("LinkReady");
+  await world().east.remove(RESOURCES.links, LINK_KEY);
+  await expect.poll(async () => await reasonOf(second.name), { timeout: 20_000 }).toBe("LinkReady");
+  await world().east.remove(RESOURCES.links, second);
+  await expect
+    .poll(async () => await world().east.find(RESOURCES.links, second), { timeout: 10_000 })
+    .toBeUndefined();
+});
