@@ -158,6 +158,7 @@ export class IsthmusController implements Startable {
       random,
       logger,
       metrics: this.#mirrorMetrics,
+      kubeMetrics: this.#kubeMetrics,
     });
     links.connect(mirrors);
     const watcher = (name: string) => links.watcher(name);

@@ -1,8 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 
-/** The two roles of a gateway process, as metrics and logs name them. */
-export type Role = "egress" | "ingress";
-
 /** Every metric of the gateway, declared on `registry`. `link` is the Link in the egress, the consumer in the ingress. */
 export function declareGatewayMetrics(registry: Registry) {
   const registers = [registry];

@@ -25,8 +25,8 @@ export interface CertificateAndKey {
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 
-export const AUTHORITY_LIFETIME_MS = 3650 * DAY_MS;
-export const LEAF_LIFETIME_MS = DAY_MS;
+const AUTHORITY_LIFETIME_MS = 3650 * DAY_MS;
+const LEAF_LIFETIME_MS = DAY_MS;
 /** Certificates begin this long before they are made: the clocks of two clusters differ. */
 export const BACKDATE_MS = 15 * MINUTE_MS;
 

@@ -54,7 +54,7 @@ export function renewAtMs(info: Pick<CertificateInfo, "notBeforeMs" | "notAfterM
 /** A verdict on a leaf; `reason` is CamelCase, the message says what was found. */
 export type LeafVerdict = { ok: true } | { ok: false; reason: LeafProblem; message: string };
 
-export type LeafProblem =
+type LeafProblem =
   | "CertificateInvalid"
   | "CertificateExpired"
   | "CertificateNotYetValid"

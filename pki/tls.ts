@@ -19,7 +19,7 @@ export class PeerIdentityError extends Error {
 }
 
 /** An error unless the certificate's only URI SAN is exactly `identity`. */
-export function peerIdentityError(
+function peerIdentityError(
   certificate: Pick<PeerCertificate, "raw">,
   identity: string,
 ): PeerIdentityError | undefined {

@@ -1,8 +1,9 @@
+import type { KubeConfig } from "@kubernetes/client-node";
 import { collectDefaultMetrics, Registry } from "prom-client";
 import { systemClock } from "../../api/clock.ts";
 import { errorMessage } from "../../api/errors.ts";
 import { IsthmusController } from "../../controller/controller.ts";
-import { createKubeClient } from "../../kube/client.ts";
+import { createKubeClient, type KubeClient } from "../../kube/client.ts";
 import { loadInCluster, loadKubeconfig } from "../../kube/kubeconfig.ts";
 import { createLogger } from "../../kube/logger.ts";
 import { readSettings, type Settings } from "./settings.ts";
@@ -10,20 +11,16 @@ import { readSettings, type Settings } from "./settings.ts";
 /** Exit codes: 0 stopped by a signal, 1 failed or lost the lease, 2 called wrongly. */
 async function main(): Promise<number> {
   let settings: Settings;
+  let client: KubeClient;
   try {
     settings = readSettings(process.argv.slice(2), process.env);
+    client = createKubeClient(kubeconfigOf(settings), { userAgent: "isthmus-controller" });
   } catch (error) {
     process.stderr.write(`controller: ${errorMessage(error)}\n`);
     return 2;
   }
-  const { kubeconfig, context, logLevel, podName } = settings;
+  const { logLevel, podName } = settings;
   const logger = createLogger({ name: "controller", level: logLevel }).child({ pod: podName });
-  const client = createKubeClient(
-    kubeconfig === undefined
-      ? loadInCluster()
-      : loadKubeconfig({ path: kubeconfig, ...(context !== undefined && { context }) }),
-    { userAgent: "isthmus-controller" },
-  );
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const ended = Promise.withResolvers<number>();
@@ -61,6 +58,11 @@ async function main(): Promise<number> {
     await controller.stop();
     await client.close();
   }
+}
+
+function kubeconfigOf({ kubeconfig, context }: Settings): KubeConfig {
+  if (kubeconfig === undefined) return loadInCluster();
+  return loadKubeconfig({ path: kubeconfig, ...(context !== undefined && { context }) });
 }
 
 process.exitCode = await main();

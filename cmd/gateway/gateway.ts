@@ -2,7 +2,7 @@ import { Registry, collectDefaultMetrics } from "prom-client";
 import { systemClock } from "../../api/clock.ts";
 import { errorMessage } from "../../api/errors.ts";
 import { Gateway } from "../../gateway/gateway.ts";
-import { createKubeClient } from "../../kube/client.ts";
+import { type KubeClient, createKubeClient } from "../../kube/client.ts";
 import { loadInCluster, loadKubeconfig } from "../../kube/kubeconfig.ts";
 import { createLogger } from "../../kube/logger.ts";
 import { type Settings, readSettings } from "./settings.ts";
@@ -10,20 +10,16 @@ import { type Settings, readSettings } from "./settings.ts";
 /** Exit codes: 0 drained, 1 failed, 2 called wrongly. */
 async function main(): Promise<number> {
   let settings: Settings;
+  let client: KubeClient;
   try {
     settings = readSettings(process.argv.slice(2), process.env);
+    client = clientOf(settings);
   } catch (error) {
     process.stderr.write(`gateway: ${errorMessage(error)}\n`);
     return 2;
   }
-  const { kubeconfig, context, host, apiServer, logLevel, podName } = settings;
+  const { host, apiServer, logLevel, podName } = settings;
   const logger = createLogger({ name: "gateway", level: logLevel }).child({ pod: podName });
-  const client = createKubeClient(
-    kubeconfig === undefined
-      ? loadInCluster()
-      : loadKubeconfig({ path: kubeconfig, ...(context !== undefined && { context }) }),
-    { userAgent: "isthmus-gateway" },
-  );
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const gateway = new Gateway({
@@ -64,6 +60,15 @@ async function main(): Promise<number> {
     await gateway.stop();
     await client.close();
   }
+}
+
+/** Of the pod's service account, or of a kubeconfig when one is given. */
+function clientOf({ kubeconfig, context }: Settings): KubeClient {
+  const config =
+    kubeconfig === undefined
+      ? loadInCluster()
+      : loadKubeconfig({ path: kubeconfig, ...(context !== undefined && { context }) });
+  return createKubeClient(config, { userAgent: "isthmus-gateway" });
 }
 
 process.exitCode = await main();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { CONDITION_TYPES, type ConditionType } from "../../api/conditions.ts";
 import { REASONS } from "../../api/reasons.ts";
-import { assessHealth, DENIAL_GRACE_MS, refuseLink } from "./health.ts";
+import { assessHealth, DENIAL_GRACE_MS, nextDeadlineMs, refuseLink } from "./health.ts";
 import type { HealthInputs, Problem } from "./health-inputs.ts";
 import { NO_PROBES, type ProbeHistory } from "./probe-history.ts";
 
@@ -265,6 +265,11 @@ describe("a link's health", () => {
       recorded: RECORDED_OPEN,
     });
     expect(verdicts).toEqual(RECORDED_OPEN.verdicts);
+  });
+
+  it("is looked at again when certificates that are good now run out", () => {
+    const untilMs = NOW_MS + 5_000;
+    expect(nextDeadlineMs({ ...HEALTHY, trust: { validUntilMs: untilMs } })).toBe(untilMs);
   });
 
   it("closes a Link that is refused and claims nothing else of it", () => {

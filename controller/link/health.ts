@@ -10,7 +10,7 @@ import { judgeGateway, judgeTrust } from "./gateway-policy.ts";
 import type { HealthInputs, Problem } from "./health-inputs.ts";
 
 /** A 401 or 403 closes a working link once it has lasted this long: API servers say both while they start. */
-export const DENIAL_GRACE_MS = 3_000;
+export const DENIAL_GRACE_MS = 2_000;
 
 /** What was decided so far; a policy sees the verdicts before it. */
 type Verdicts = ReadonlyMap<ConditionType, Verdict>;

@@ -16,7 +16,7 @@ import { EndpointIndex, type SliceSummary, summariseSlice } from "./endpoint-ind
 import { GATEWAY_SERVICE_KEY, type GatewayServiceView } from "./gateway-target.ts";
 import type { RemoteView } from "./link-view.ts";
 
-export const HEARTBEAT_PERIOD_MS = 5_000;
+export const HEARTBEAT_PERIOD_MS = 3_000;
 const HEARTBEAT_TIMEOUT_MS = 5_000;
 /** While it fails, the provider is asked more often, so that a link heals soon. */
 const HEARTBEAT_RETRY_MS = 1_000;

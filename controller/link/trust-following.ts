@@ -1,7 +1,14 @@
 import type { Clock, Random } from "../../api/clock.ts";
 import { errorMessage } from "../../api/errors.ts";
 import { type Link, parseLinkSpec } from "../../api/link.ts";
-import { CONTROLLER_FIELD_MANAGER, IDENTITY_KEYS, INSTALL_NAMESPACE } from "../../api/names.ts";
+import {
+  CA_SECRET_NAME,
+  CONTROLLER_FIELD_MANAGER,
+  GATEWAY_TLS_SECRET_NAME,
+  IDENTITY_KEYS,
+  INSTALL_NAMESPACE,
+} from "../../api/names.ts";
+import type { Secret } from "../../api/objects.ts";
 import { type Peer, parsePeerSpec } from "../../api/peer.ts";
 import { REASONS } from "../../api/reasons.ts";
 import { RESOURCES } from "../../api/resources.ts";
@@ -19,10 +26,17 @@ import { referenceOf } from "./status-writer.ts";
 export const TRUST_FIELD_MANAGER = `${CONTROLLER_FIELD_MANAGER}-trust`;
 /** How often the two sides' bundles are compared; far shorter than a rotation's overlap. */
 const COMPARE_PERIOD_MS = 15_000;
+const NOT_SYNCED_MS = 2_000;
+
+const OWN_SECRETS: ReadonlySet<string> = new Set(
+  [CA_SECRET_NAME, GATEWAY_TLS_SECRET_NAME].map((name) => `${INSTALL_NAMESPACE}/${name}`),
+);
 
 export interface TrustFollowingOptions {
   client: KubeClient;
   links: Reflector<Link>;
+  /** This cluster's own Secrets, of which its bundle is one. */
+  secrets: Reflector<Secret>;
   watcher: (linkName: string) => LinkWatcher | undefined;
   ownCluster: string;
   /** This cluster's own bundle, as its gateways' certificates are vouched for. */
@@ -40,7 +54,7 @@ export interface TrustFollowingOptions {
  * Both travel over the provider's API, which the credentials vouch for.
  */
 export function createTrustFollowing(options: TrustFollowingOptions): Startable {
-  const { links, clock, random, logger, kubeMetrics } = options;
+  const { links, secrets, clock, random, logger, kubeMetrics } = options;
   const controller = createController({
     name: "trust-following",
     reconcile: async ({ key }, context) => await follow(options, key, context),
@@ -52,15 +66,20 @@ export function createTrustFollowing(options: TrustFollowingOptions): Startable 
   });
   const enqueue = ({ metadata: { name } }: Link): void =>
     controller.enqueue({ group: name, key: name });
-  let unsubscribe: (() => void) | undefined;
+  const subscriptions: (() => void)[] = [];
   return {
     start: async (signal) => {
-      unsubscribe = links.onEvent((event) => event.type === "apply" && enqueue(event.object));
+      subscriptions.push(
+        links.onEvent((event) => event.type === "apply" && enqueue(event.object)),
+        secrets.onEvent(({ key }) => {
+          if (OWN_SECRETS.has(key)) links.store.list().forEach(enqueue);
+        }),
+      );
       links.store.list().forEach(enqueue);
       await controller.start(signal);
     },
     stop: async () => {
-      unsubscribe?.();
+      for (const unsubscribe of subscriptions.splice(0)) unsubscribe();
       await controller.stop();
     },
   };
@@ -74,20 +93,19 @@ async function follow(
   const link = options.links.store.get(`${INSTALL_NAMESPACE}/${linkName}`);
   if (link === undefined || link.metadata.deletionTimestamp !== undefined) return {};
   const watcher = options.watcher(linkName);
-  if (watcher?.session?.synced === true) {
-    try {
-      await followProvider(options, link, watcher, context);
-      await followOwn(options, link, watcher.session.client, context);
-    } catch (error) {
-      if (context.signal.aborted) throw error;
-      options.events.record(referenceOf(link), {
-        type: "Warning",
-        reason: REASONS.TrustBundleNotFollowed,
-        action: "FollowTrust",
-        note: `A trust bundle that changed could not be taken over: ${errorMessage(error)}`,
-      });
-      throw error;
-    }
+  if (watcher?.session?.synced !== true) return { requeueAfterMs: NOT_SYNCED_MS };
+  try {
+    await followProvider(options, link, watcher, context);
+    await followOwn(options, link, watcher.session.client, context);
+  } catch (error) {
+    if (context.signal.aborted) throw error;
+    options.events.record(referenceOf(link), {
+      type: "Warning",
+      reason: REASONS.TrustBundleNotFollowed,
+      action: "FollowTrust",
+      note: `A trust bundle that changed could not be taken over: ${errorMessage(error)}`,
+    });
+    throw error;
   }
   return { requeueAfterMs: COMPARE_PERIOD_MS };
 }

@@ -83,7 +83,7 @@ export function createMirrorCaches(options: {
  * Ours whole, since repairs compare every field. Of a foreign Service its name
  * is enough, and whether it carries our field manager: then it was ours once.
  */
-export function keepService(raw: KubeObject): Service {
+function keepService(raw: KubeObject): Service {
   if (isOurs(raw)) return raw;
   const { name, namespace, uid, resourceVersion, managedFields } = raw.metadata;
   const wasOurs = (managedFields ?? []).some(({ manager }) => manager === CONTROLLER_FIELD_MANAGER);

@@ -22,7 +22,7 @@ export interface LinkTarget {
 }
 
 /** Where the connections of one egress port go. */
-export interface Route {
+interface Route {
   readonly link: string;
   /** Authority of the CONNECT stream. */
   readonly authority: string;

@@ -19,7 +19,7 @@ export interface ClusterView {
   readonly forbids: ForbidsTarget;
 }
 
-export type RefusalReason =
+type RefusalReason =
   | "AuthorityInvalid"
   | "NotExported"
   | "ConsumerNotPermitted"

@@ -7,7 +7,7 @@ import { type ClusterView, type Refusal, authorize } from "./authorize.ts";
 import { dial } from "./dial.ts";
 
 /** The request with which a peer asks whether the gateway is ready for it. */
-export const READY_PATH = "/.isthmus/ready";
+const READY_PATH = "/.isthmus/ready";
 
 export interface StreamContext {
   readonly consumer: string;

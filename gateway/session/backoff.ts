@@ -1,6 +1,6 @@
 import type { Random } from "../../api/clock.ts";
 
-export const RECONNECT_BASE_MS = 100;
+const RECONNECT_BASE_MS = 100;
 export const RECONNECT_MAX_MS = 5000;
 
 /**

@@ -69,6 +69,7 @@ export class PeerSession {
   #activeStreams = 0;
   #draining = false;
   #error: Error | undefined;
+  #remoteCertificatePem: string | undefined;
 
   constructor(
     address: GatewayAddress,
@@ -110,7 +111,7 @@ export class PeerSession {
 
   /** The remote's certificate as PEM, once connected. */
   get remoteCertificatePem(): string | undefined {
-    return this.#socket.getPeerX509Certificate()?.toString();
+    return this.#remoteCertificatePem;
   }
 
   /**
@@ -181,6 +182,7 @@ export class PeerSession {
     let stopPings = () => clearTimeout(connectTimer);
     session.once("connect", () => {
       session.setLocalWindowSize(SESSION_WINDOW_BYTES);
+      this.#remoteCertificatePem = this.#socket.getPeerX509Certificate()?.toString();
       stopPings = watchPings(session, this.#socket, {
         intervalMs: this.#times.pingIntervalMs,
         timeoutMs: this.#times.pingTimeoutMs,

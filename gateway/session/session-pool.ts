@@ -39,6 +39,8 @@ const SLOT_STATES: readonly SlotState[] = ["live", "replacing", "connecting", "w
 export class SessionPool {
   readonly #options: SessionPoolOptions;
   readonly #slots = new Map<string, SessionSlot[]>();
+  /** Of addresses that are not used any more, while streams finish. */
+  #retired: SessionSlot[] = [];
   readonly #waiting = new Set<() => void>();
   #stopped = false;
 
@@ -55,10 +57,12 @@ export class SessionPool {
 
   /** Uses exactly these addresses: new ones are dialled at once, others retire. */
   setAddresses(addresses: readonly GatewayAddress[]): void {
+    this.#retired = this.#retired.filter((slot) => !slot.empty);
     const wanted = new Map(addresses.map((address) => [authorityOf(address), address]));
     for (const [key, slots] of this.#slots) {
       if (wanted.has(key)) continue;
       for (const slot of slots) slot.retire();
+      this.#retired.push(...slots);
       this.#slots.delete(key);
       this.#forget(key);
     }
@@ -80,7 +84,7 @@ export class SessionPool {
 
   /** Ends at once every session whose remote certificate is not trusted any more. */
   distrust(isTrusted: (certificatePem: string) => boolean): void {
-    for (const slot of this.#all()) slot.distrust(isTrusted);
+    for (const slot of [...this.#all(), ...this.#retired]) slot.distrust(isTrusted);
   }
 
   /**
@@ -104,16 +108,10 @@ export class SessionPool {
     }
   }
 
-  /** No new sessions or streams; what is open finishes. */
-  retire(): void {
-    this.#stopped = true;
-    for (const slot of this.#all()) slot.retire();
-  }
-
   /** Ends everything at once. */
   destroy(): void {
     this.#stopped = true;
-    for (const slot of this.#all()) slot.destroy();
+    for (const slot of [...this.#all(), ...this.#retired]) slot.destroy();
     for (const key of this.#slots.keys()) this.#forget(key);
     this.#slots.clear();
     this.#changed();

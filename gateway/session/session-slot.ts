@@ -59,6 +59,11 @@ export class SessionSlot {
     return this.#current?.live === true ? this.#current : undefined;
   }
 
+  /** Whether nothing is left of a slot that was retired. */
+  get empty(): boolean {
+    return this.#stopped && this.#retiring.size === 0;
+  }
+
   /** Makes a new session with what `tls` says now; the old one then finishes its streams. */
   renew(): void {
     if (this.#stopped) return;

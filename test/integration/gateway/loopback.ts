@@ -70,7 +70,7 @@ export async function freeEgressPort(): Promise<number> {
   }
 }
 
-export function portOf(server: Server): number {
+function portOf(server: Server): number {
   const address = server.address();
   return typeof address === "object" && address !== null ? address.port : 0;
 }

@@ -139,6 +139,11 @@ export async function startProvider(
   return provider;
 }
 
+export interface ConsumerOptions {
+  times?: Partial<SessionTimes>;
+  sessionsPerAddress?: number;
+}
+
 /** A consumer's gateway, and the objects it acts on. */
 export class Consumer {
   readonly identity: Identity;
@@ -151,13 +156,14 @@ export class Consumer {
     leaf: EgressState["leaf"];
   };
 
-  constructor(identity: Identity, times: Partial<SessionTimes> = {}) {
+  constructor(identity: Identity, options: ConsumerOptions = {}) {
     this.identity = identity;
     this.state = { links: new Map(), mirrors: new Map(), leaf: identity.leaf };
     this.egress = new Egress({
       clusterName: identity.name,
       host: "127.0.0.1",
-      times: { ...DEFAULT_SESSION_TIMES, ...times },
+      times: { ...DEFAULT_SESSION_TIMES, ...options.times },
+      sessionsPerAddress: options.sessionsPerAddress ?? 2,
       nowMs: Date.now,
       random: Math.random,
       logger,
@@ -234,8 +240,8 @@ export class Consumer {
 }
 
 /** A consumer's gateway, ended with the test. */
-export function startConsumer(identity: Identity, times?: Partial<SessionTimes>): Consumer {
-  const consumer = new Consumer(identity, times);
+export function startConsumer(identity: Identity, options?: ConsumerOptions): Consumer {
+  const consumer = new Consumer(identity, options);
   onTestFinished(() => consumer.egress.destroy());
   return consumer;
 }

@@ -51,7 +51,10 @@ async function may(
   return review.status.allowed;
 }
 
-type Right = [verb: string, resource: Resource, where: Parameters<typeof may>[3]];
+/** Rows of a table of rights, named for the tests' titles. */
+function rights(rows: [verb: string, resource: Resource, where: Parameters<typeof may>[3]][]) {
+  return rows.map(([verb, resource, where]) => ({ verb, resource, where }));
+}
 
 describe("link join", () => {
   test("names the cluster where Isthmus is not installed, and the fix", async () => {
@@ -98,46 +101,50 @@ describe("link join", () => {
     expect(link.spec).toMatchObject({ trustBundle: published.data?.["ca.crt"] });
   });
 
-  test.each<Right>([
-    ["list", RESOURCES.services, {}],
-    ["watch", RESOURCES.services, {}],
-    ["watch", RESOURCES.endpointSlices, {}],
-    ["get", RESOURCES.configMaps, inSystem("isthmus-identity")],
-    ["watch", RESOURCES.configMaps, inSystem("isthmus-identity")],
-    ["patch", RESOURCES.peers, inSystem("east")],
-    [
-      "create",
-      RESOURCES.serviceAccounts,
-      { ...inSystem("isthmus-link-east"), subresource: "token" },
-    ],
-  ])("gives credentials that may %s $1.plural", async (verb, resource, where) => {
+  test.each(
+    rights([
+      ["list", RESOURCES.services, {}],
+      ["watch", RESOURCES.services, {}],
+      ["watch", RESOURCES.endpointSlices, {}],
+      ["get", RESOURCES.configMaps, inSystem("isthmus-identity")],
+      ["watch", RESOURCES.configMaps, inSystem("isthmus-identity")],
+      ["patch", RESOURCES.peers, inSystem("east")],
+      [
+        "create",
+        RESOURCES.serviceAccounts,
+        { ...inSystem("isthmus-link-east"), subresource: "token" },
+      ],
+    ]),
+  )("gives credentials that may $verb $resource.plural", async ({ verb, resource, where }) => {
     expect(await may(await linkClient(), verb, resource, where)).toBe(true);
   });
 
-  test.each<Right>([
-    ["create", RESOURCES.services, { namespace: "default" }],
-    ["delete", RESOURCES.services, { namespace: "default" }],
-    ["patch", RESOURCES.services, { namespace: "default" }],
-    ["list", RESOURCES.secrets, { namespace: INSTALL_NAMESPACE }],
-    ["get", RESOURCES.secrets, inSystem("isthmus-ca")],
-    ["get", RESOURCES.configMaps, inSystem("isthmus-config")],
-    ["list", RESOURCES.configMaps, { namespace: INSTALL_NAMESPACE }],
-    ["patch", RESOURCES.peers, inSystem("north")],
-    ["delete", RESOURCES.peers, inSystem("east")],
-    ["create", RESOURCES.peers, { namespace: INSTALL_NAMESPACE }],
-    ["list", RESOURCES.pods, {}],
-    [
-      "create",
-      RESOURCES.serviceAccounts,
-      { ...inSystem("isthmus-controller"), subresource: "token" },
-    ],
-    [
-      "create",
-      RESOURCES.serviceAccounts,
-      { ...inSystem("isthmus-link-north"), subresource: "token" },
-    ],
-    ["escalate", RESOURCES.clusterRoles, {}],
-  ])("gives credentials that may not %s $1.plural", async (verb, resource, where) => {
+  test.each(
+    rights([
+      ["create", RESOURCES.services, { namespace: "default" }],
+      ["delete", RESOURCES.services, { namespace: "default" }],
+      ["patch", RESOURCES.services, { namespace: "default" }],
+      ["list", RESOURCES.secrets, { namespace: INSTALL_NAMESPACE }],
+      ["get", RESOURCES.secrets, inSystem("isthmus-ca")],
+      ["get", RESOURCES.configMaps, inSystem("isthmus-config")],
+      ["list", RESOURCES.configMaps, { namespace: INSTALL_NAMESPACE }],
+      ["patch", RESOURCES.peers, inSystem("north")],
+      ["delete", RESOURCES.peers, inSystem("east")],
+      ["create", RESOURCES.peers, { namespace: INSTALL_NAMESPACE }],
+      ["list", RESOURCES.pods, {}],
+      [
+        "create",
+        RESOURCES.serviceAccounts,
+        { ...inSystem("isthmus-controller"), subresource: "token" },
+      ],
+      [
+        "create",
+        RESOURCES.serviceAccounts,
+        { ...inSystem("isthmus-link-north"), subresource: "token" },
+      ],
+      ["escalate", RESOURCES.clusterRoles, {}],
+    ]),
+  )("gives credentials that may not $verb $resource.plural", async ({ verb, resource, where }) => {
     expect(await may(await linkClient(), verb, resource, where)).toBe(false);
   });
 

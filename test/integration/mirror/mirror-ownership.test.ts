@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ANNOTATIONS, INSTALL_NAMESPACE, LABELS } from "../../../api/names.ts";
+import { ANNOTATIONS, CONTROLLER_NAME, INSTALL_NAMESPACE, LABELS } from "../../../api/names.ts";
 import type { EndpointSlice, KubeObject, Service } from "../../../api/objects.ts";
 import { isOurs } from "../../../api/ownership.ts";
 import { REASONS } from "../../../api/reasons.ts";
@@ -9,7 +9,7 @@ import { makeForeignService } from "./consumer-cluster.ts";
 import { exported } from "./hand-links.ts";
 import { useConsumer } from "./use-consumer.ts";
 
-const { services, endpointSlices, endpoints } = RESOURCES;
+const { services, endpointSlices } = RESOURCES;
 const setup = useConsumer();
 
 describe("a Service of somebody else that has the mirror's name", () => {
@@ -142,19 +142,39 @@ describe("a mirror whose labels were stripped", () => {
 });
 
 test("a write that RBAC forbids is told with its verb and resource, and made once it is allowed", async () => {
-  const { cluster, consumer, west } = setup;
+  const { cluster, consumer, west, namespace } = setup;
   const { clusterRoleBindings } = RESOURCES;
-  const name = "isthmus-controller";
-  const binding = await cluster.admin.get<KubeObject>(clusterRoleBindings, { name });
-  await cluster.admin.remove(clusterRoleBindings, { name });
-  west.put(exported(setup.namespace, "web"));
-  const event = await consumer.event(west, REASONS.WriteForbidden);
-  expect(event.note).toContain("may not create services");
-  expect(event.regarding?.namespace).toBe(INSTALL_NAMESPACE);
-  const { name: sameName, labels = {} } = binding.metadata;
-  await cluster.admin.create(clusterRoleBindings, {
-    ...binding,
-    metadata: { name: sameName, labels },
+  const binding = await cluster.admin.get<KubeObject>(clusterRoleBindings, {
+    name: CONTROLLER_NAME,
   });
+  await cluster.admin.remove(clusterRoleBindings, { name: CONTROLLER_NAME });
+  try {
+    // The authorizer follows with a cache of its own.
+    await expect.poll(mayCreateServices, { timeout: 15_000 }).toBe(false);
+    west.put(exported(namespace, "web"));
+    const event = await consumer.event(west, REASONS.WriteForbidden);
+    expect(event.note).toContain("may not create services");
+    expect(event.regarding?.namespace).toBe(INSTALL_NAMESPACE);
+  } finally {
+    const { name, labels = {} } = binding.metadata;
+    await cluster.admin.create(clusterRoleBindings, { ...binding, metadata: { name, labels } });
+  }
   await consumer.sees<Service>(services, "web-west", isOpen);
+  await consumer.settles("west", { mirrored: 1, skipped: 0 });
 });
+
+async function mayCreateServices(): Promise<boolean> {
+  const { status } = await setup.cluster.admin.request<{ status: { allowed: boolean } }>({
+    method: "POST",
+    path: "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+    body: {
+      apiVersion: "authorization.k8s.io/v1",
+      kind: "SubjectAccessReview",
+      spec: {
+        user: `system:serviceaccount:${INSTALL_NAMESPACE}:${CONTROLLER_NAME}`,
+        resourceAttributes: { verb: "create", resource: "services", namespace: setup.namespace },
+      },
+    },
+  });
+  return status.allowed;
+}
