@@ -36,6 +36,8 @@ export default {
   ],
   options: {
     doNotFollow: { path: "node_modules" },
+    // TypeScript 7 has no JavaScript API to parse with.
+    parser: "swc",
     tsPreCompilationDeps: true,
     tsConfig: { fileName: "tsconfig.json" },
     enhancedResolveOptions: {

@@ -28,11 +28,12 @@ it("refuses a Service name that begins with a digit", () => {
   expect(isServiceName("1a")).toBe(false);
 });
 
+const mirror = (text: string) => ({
+  metadata: { name: "m", annotations: { "isthmus.dev/source": text } },
+});
+
 it("reads back a source and refuses other forms", () => {
   const source = { cluster: "west", namespace: "shop", name: "web" };
-  const mirror = (text: string) => ({
-    metadata: { name: "m", annotations: { "isthmus.dev/source": text } },
-  });
   expect(sourceOf(mirror(formatSource(source)))).toEqual(source);
   for (const text of ["", "west/shop", "west/shop/web/x", "//"])
     expect(sourceOf(mirror(text))).toBeUndefined();

@@ -8,6 +8,7 @@ it("has every reason explained in docs/conditions.md, and no other", () => {
   const explained = rows.flatMap((row) =>
     [...(row.split("|")[1] ?? "").matchAll(/`([A-Z]\w+)`/g)].map(([, reason]) => reason),
   );
-  expect(explained.toSorted()).toEqual(Object.keys(REASONS).toSorted());
+  expect(new Set(explained)).toEqual(new Set(Object.keys(REASONS)));
+  expect(explained).toHaveLength(new Set(explained).size);
   expect(Object.entries(REASONS).filter(([key, value]) => key !== value)).toEqual([]);
 });

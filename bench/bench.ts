@@ -12,6 +12,10 @@ const USAGE = `npm run bench -- smoke [--quick]
   smoke    export to first answer, gateway killed to refused, rate and latency through both gateways
   --quick  fewer runs: for a look, not for the record`;
 
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -21,7 +25,6 @@ async function main(): Promise<number> {
     process.stderr.write(`${USAGE}\n`);
     return 2;
   }
-  const say = (line: string) => process.stderr.write(`${line}\n`);
   const { signal } = untilInterrupted();
   const result = await measureSmoke(values.quick ? QUICK_PLAN : FULL_PLAN, say, signal);
   const machine = describeMachine(Date.now());

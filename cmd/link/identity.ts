@@ -1,7 +1,9 @@
+import pRetry from "p-retry";
 import { isDnsLabel } from "../../api/names-schema.ts";
 import { IDENTITY_CONFIG_MAP_NAME, IDENTITY_KEYS, INSTALL_NAMESPACE } from "../../api/names.ts";
 import type { ConfigMap } from "../../api/objects.ts";
 import { RESOURCES } from "../../api/resources.ts";
+import { isApiError, KubeConnectionError } from "../../kube/api-error.ts";
 import { CliError } from "./cli-error.ts";
 import type { ClusterAccess } from "./cluster-access.ts";
 
@@ -13,13 +15,24 @@ export interface ClusterIdentity {
   readonly trustBundle: string;
 }
 
+/** The first word with a cluster is worth another try: a dropped connection should not end a command. */
+const FIRST_CONTACT = { retries: 3, minTimeout: 200, maxTimeout: 1000, randomize: true };
+
+function isPassing(error: Error): boolean {
+  if (error instanceof KubeConnectionError) return error.failure === "network";
+  return isApiError(error, 429, 500, 503, 504);
+}
+
 /** The published identity, or undefined where there is none, or not all of it. */
 export async function findIdentity(
   { client }: Pick<ClusterAccess, "client">,
   signal: AbortSignal,
 ): Promise<ClusterIdentity | undefined> {
   const key = { namespace: INSTALL_NAMESPACE, name: IDENTITY_CONFIG_MAP_NAME };
-  const configMap = await client.find<ConfigMap>(RESOURCES.configMaps, key, { signal });
+  const configMap = await pRetry(
+    () => client.find<ConfigMap>(RESOURCES.configMaps, key, { signal }),
+    { ...FIRST_CONTACT, signal, shouldRetry: ({ error }) => isPassing(error) },
+  );
   const data = configMap?.data ?? {};
   const clusterName = data[IDENTITY_KEYS.clusterName] ?? "";
   const gatewayIdentity = data[IDENTITY_KEYS.gatewayIdentity] ?? "";

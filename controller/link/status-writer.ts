@@ -9,7 +9,7 @@ import type { Logger } from "../../kube/logger.ts";
 import { type LinkMetrics, showCondition } from "../metrics.ts";
 import { planStatus, sameStatus, type StatusChange, type StatusInputs } from "./link-status.ts";
 
-export const STATUS_FIELD_MANAGER = `${CONTROLLER_FIELD_MANAGER}-status`;
+const STATUS_FIELD_MANAGER = `${CONTROLLER_FIELD_MANAGER}-status`;
 /**
  * How long after the last write the next may come, by what changed: numbers of
  * Services change with every mirror, and an address may fail now so, now so.

@@ -23,7 +23,7 @@ import { sameBundle } from "../../pki/trust.ts";
 import type { LinkWatcher } from "./link-watcher.ts";
 import { referenceOf } from "./status-writer.ts";
 
-export const TRUST_FIELD_MANAGER = `${CONTROLLER_FIELD_MANAGER}-trust`;
+const TRUST_FIELD_MANAGER = `${CONTROLLER_FIELD_MANAGER}-trust`;
 /** How often the two sides' bundles are compared; far shorter than a rotation's overlap. */
 const COMPARE_PERIOD_MS = 15_000;
 const NOT_SYNCED_MS = 2_000;

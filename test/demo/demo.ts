@@ -41,8 +41,10 @@ async function main(): Promise<number> {
         system = up;
       },
     });
-    if (values.keep && system !== undefined) tellWhatToTry(system);
-    else await system?.down();
+    if (values.keep && system !== undefined) {
+      await system.release();
+      tellWhatToTry(system);
+    } else await system?.down();
     const total = formatDuration(performance.now() - beganMs);
     process.stdout.write(`${pc.bold(pc.green("demo ok"))} in ${total}: ${figures.join(", ")}\n`);
     return 0;
@@ -59,12 +61,12 @@ function tellWhatToTry({ bed }: System): void {
   process.stdout.write(`
 Both clusters stay up. Try:
   export KUBECONFIG=${bed.kubeconfigPath}
-  npx link status --context east
+  npm run -s link -- status --context east
   kubectl --context east -n shop get services,endpointslices
   kubectl --context east -n shop logs -f caller
-  npx link unexport svc/web -n shop --context west
+  npm run -s link -- unexport svc/web -n shop --context west
 and at the end:
-  npm run bed -- down
+  npm run bed -- down ${bed.id}
 `);
 }
 

@@ -121,11 +121,14 @@ export async function showMainJob(options: MainJobOptions): Promise<string[]> {
         throw new Error(`${wrong.length} attempts went wrong: ${wrong.slice(0, 5).join(", ")}`);
     },
   );
-  if (detached)
+  if (detached) {
+    caller.release();
     await step("link export svc/web again, to play with", () =>
       link(system.bed, "export", "svc/web", "-n", NAMESPACE, "--context", "west"),
     );
-  else await caller.stop();
+  } else {
+    await caller.stop();
+  }
 
   return [
     `export to answer ${formatDuration(exported.tookMs)}`,

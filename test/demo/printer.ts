@@ -21,9 +21,12 @@ export function formatDuration(durationMs: number): string {
   return durationMs < 1000 ? `${Math.round(durationMs)} ms` : `${(durationMs / 1000).toFixed(1)} s`;
 }
 
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
 /** A printer on standard output. */
 export function createPrinter(terminal: boolean): Printer {
-  const say = (line: string) => process.stdout.write(`${line}\n`);
   return {
     heading: (text) => say(`\n${pc.bold(text)}`),
     note: (text) => say(`    ${pc.dim(text)}`),

@@ -15,8 +15,8 @@ const checks: readonly (readonly [name: string, argv: readonly string[]])[] = [
   ["generated files", ["node", "cmd/generate/generate.ts", "--check"]],
 ];
 
-// Without a TypeScript it understands, dependency-cruiser passes over every .ts file and finds nothing wrong.
-const vacuous = /missing-tsc-transpiler/;
+// When its parser does not understand TypeScript, dependency-cruiser passes over the .ts files and finds nothing wrong.
+const vacuous = /\(\d{1,2} modules,/;
 
 let failed = 0;
 for (const [name, [program = "", ...args]] of checks) {

@@ -23,6 +23,8 @@ export interface System {
   /** Reference of the product's image, which also runs the workloads. */
   readonly image: string;
   member(name: string): Member;
+  /** Lets go of the clusters and leaves them up. */
+  release(): Promise<void>;
   /** @returns the folder of the logs, when they were kept. */
   down(options?: DownOptions): Promise<string | undefined>;
 }
@@ -32,7 +34,7 @@ export interface SystemOptions {
   readonly provider?: Provider;
   readonly detached?: boolean;
   readonly signal?: AbortSignal;
-  onProgress?(line: string): void;
+  readonly onProgress?: (line: string) => void;
 }
 
 const TWO_CLUSTERS: readonly ClusterSpec[] = [
@@ -60,6 +62,9 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     ...(onProgress === undefined ? {} : { onProgress }),
   });
   const members = new Map([...bed.clusters].map(([name, cluster]) => [name, memberOf(cluster)]));
+  const release = async () => {
+    await Promise.all([...members.values()].map(({ client }) => client.close()));
+  };
   return {
     bed,
     image: image.reference,
@@ -68,8 +73,9 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
       if (member === undefined) throw new Error(`the system has no cluster ${name}`);
       return member;
     },
+    release,
     async down(downOptions) {
-      await Promise.all([...members.values()].map(({ client }) => client.close()));
+      await release();
       return bed.down(downOptions);
     },
   };

@@ -1,23 +1,26 @@
 import { request, type RequestOptions } from "node:https";
 import { createInterface } from "node:readline";
 import type { KubeConfig } from "@kubernetes/client-node";
+import { z } from "zod";
 import type { KubeObject, Pod } from "../../api/objects.ts";
 import { RESOURCES } from "../../api/resources.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import { poll } from "../bed/poll.ts";
 import { connectedPodSpec } from "./pod-spec.ts";
 
-/** One connection that a caller made, and what came of it. */
-export interface Attempt {
+const attemptSchema = z.object({
   /** When it was begun, milliseconds since the epoch. */
-  readonly atMs: number;
-  readonly tookMs: number;
+  atMs: z.number(),
+  tookMs: z.number(),
   /** HTTP status, when there was an answer. */
-  readonly status?: number;
-  readonly body?: string;
+  status: z.number().exactOptional(),
+  body: z.string().exactOptional(),
   /** System error code, when there was none: ECONNREFUSED, ECONNRESET, ENOTFOUND, ETIMEDOUT, … */
-  readonly code?: string;
-}
+  code: z.string().exactOptional(),
+});
+
+/** One connection that a caller made, and what came of it. */
+export type Attempt = Readonly<z.infer<typeof attemptSchema>>;
 
 /** Says in a few words what came of an attempt. */
 export function outcomeOf(attempt: Attempt | undefined): string {
@@ -109,8 +112,13 @@ export class Caller {
     }
   }
 
-  async stop(): Promise<void> {
+  /** Listens no longer and leaves the pod to go on calling. */
+  release(): void {
     this.#abort.abort();
+  }
+
+  async stop(): Promise<void> {
+    this.release();
     await this.#options.client.remove(RESOURCES.pods, this.#options);
   }
 
@@ -131,7 +139,7 @@ export class Caller {
   }
 
   #hear(line: string): void {
-    if (line.startsWith("{")) this.attempts.push(JSON.parse(line) as Attempt);
+    if (line.startsWith("{")) this.attempts.push(attemptSchema.parse(JSON.parse(line)));
   }
 }
 
