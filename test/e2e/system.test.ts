@@ -219,21 +219,15 @@ describe("a joined pair of clusters", () => {
     expect(failures).toEqual([]);
   });
 
-  it("refuses at once when the provider deletes the Peer, and says so", async () => {
+  it("refuses when the provider deletes the Peer, and answers when it is joined again", async () => {
     const calling = await callExportedMirror();
-    const peer = await west.client.get<KubeObject & { spec?: unknown }>(RESOURCES.peers, {
-      namespace: INSTALL_NAMESPACE,
-      name: "east",
-    });
     const revokedAtMs = Date.now();
     await west.client.remove(RESOURCES.peers, { namespace: INSTALL_NAMESPACE, name: "east" });
     await untilRefused(calling, revokedAtMs);
 
-    const { name, namespace: peerNamespace } = peer.metadata;
-    const restoredAtMs = Date.now();
-    const metadata = { name, ...(peerNamespace === undefined ? {} : { namespace: peerNamespace }) };
-    await west.client.create(RESOURCES.peers, { ...peer, metadata });
-    await untilAnswered(calling, "west", restoredAtMs);
+    const rejoinedAtMs = Date.now();
+    await link(system.bed, "join", "west", "--context", "east");
+    await untilAnswered(calling, "west", rejoinedAtMs);
   });
 
   it("leaves alone a Service that has the mirror's name, and mirrors once it is gone", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { CONFIG_MAP_NAME, INSTALL_NAMESPACE } from "../../../api/names.ts";
-import type { ConfigMap, Deployment, KubeObject } from "../../../api/objects.ts";
+import type { ConfigMap, Deployment, KubeObject, Pod } from "../../../api/objects.ts";
 import { RESOURCES } from "../../../api/resources.ts";
 import { EXIT_CODES } from "../../../cmd/link/cli-error.ts";
 import type { ClusterAccess } from "../../../cmd/link/cluster-access.ts";
@@ -75,17 +75,6 @@ describe("link install", () => {
     expect(failure.fix).toContain("--cluster-name");
   });
 
-  test("names the pod and the reason when it is not rolled out in time", async () => {
-    const access = clusters.open("west");
-    const waiting = install(installOptions(access, { wait: true, timeoutMs: 3000 }));
-    const failure = await failureOf(waiting);
-    expect(failure.exitCode).toBe(EXIT_CODES.notReady);
-    expect(failure.message).toMatch(
-      /isthmus-controller: 0 of 2 pods ready; Pod isthmus-controller-\S+ is Unschedulable: no nodes available/,
-    );
-    expect(failure.fix).toContain("describe pods");
-  });
-
   test("makes pods that the restricted Pod Security level admits", async () => {
     const { client } = clusters.open("west");
     const options = { namespace: INSTALL_NAMESPACE };
@@ -97,5 +86,27 @@ describe("link install", () => {
       },
       { describe: "the pods of both Deployments exist" },
     );
+  });
+
+  test("names the pod and the reason when it is not rolled out in time", async () => {
+    const access = clusters.open("west");
+    await eventually(
+      async () => {
+        const options = { namespace: INSTALL_NAMESPACE };
+        const { items } = await access.client.list<Pod>(RESOURCES.pods, options);
+        const told = items.filter(({ status }) =>
+          (status?.conditions ?? []).some(({ type }) => type === "PodScheduled"),
+        );
+        expect(told).toHaveLength(4);
+      },
+      { describe: "the scheduler has spoken of every pod" },
+    );
+    const waiting = install(installOptions(access, { wait: true, timeoutMs: 3000 }));
+    const failure = await failureOf(waiting);
+    expect(failure.exitCode).toBe(EXIT_CODES.notReady);
+    expect(failure.message).toMatch(
+      /isthmus-controller: 0 of 2 pods ready; Pod isthmus-controller-\S+ is Unschedulable: no nodes available/,
+    );
+    expect(failure.fix).toContain("describe pods");
   });
 });
