@@ -12,6 +12,7 @@ import {
   scaleGateway,
   untilAnswered,
   untilRefused,
+  untilSteady,
   untilUnresolved,
 } from "../../test/system/journey.ts";
 import type { Caller } from "../../test/workload/caller.ts";
@@ -24,6 +25,8 @@ import { type LoadResult, runLoad } from "./load.ts";
 const NAMESPACE = "shop";
 const SERVICE = "web";
 const MIRROR = "web-west";
+/** Answers in a row after which a state counts as steady: two seconds of them. */
+const STEADY = 200;
 
 /** How much is measured. */
 export interface SmokePlan {
@@ -140,6 +143,7 @@ async function measureKills(
 ) {
   const tookMs: number[] = [];
   for (let run = 0; run < runs; run += 1) {
+    await untilSteady(caller, "west", STEADY);
     const killedAtMs = await killGateway(west);
     tookMs.push((await untilRefused(caller, killedAtMs)).tookMs);
     await scaleGateway(west, 2);

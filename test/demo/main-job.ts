@@ -5,6 +5,7 @@ import {
   untilAnswered,
   untilGone,
   untilRefused,
+  untilSteady,
   untilUnresolved,
   wrongAttempts,
 } from "../system/journey.ts";
@@ -22,6 +23,8 @@ import { formatDuration, type Printer } from "./printer.ts";
 
 const NAMESPACE = "shop";
 const REPLICAS = 2;
+/** Answers in a row after which a state counts as steady: two seconds of them. */
+const STEADY = 100;
 
 export interface MainJobOptions {
   readonly printer: Printer;
@@ -93,13 +96,18 @@ export async function showMainJob(options: MainJobOptions): Promise<string[]> {
   printer.heading("The provider's gateway dies");
   const killed = await step(
     "killed: the pod is refused",
-    async () => untilRefused(caller, await killGateway(west)),
+    async () => {
+      await untilSteady(caller, "west", STEADY);
+      return untilRefused(caller, await killGateway(west));
+    },
     ({ tookMs, attempt }) => `${attempt.code ?? ""} ${formatDuration(tookMs)} after the kill`,
   );
   const returned = await step("it returns: traffic flows", async () => {
     const scaledAtMs = Date.now();
     await scaleGateway(west, REPLICAS);
-    return untilAnswered(caller, "west", scaledAtMs);
+    const passage = await untilAnswered(caller, "west", scaledAtMs);
+    await untilSteady(caller, "west", STEADY);
+    return passage;
   });
 
   printer.heading("No longer exported");

@@ -24,6 +24,7 @@ import {
   untilAnswered,
   untilGone,
   untilRefused,
+  untilSteady,
   untilUnresolved,
   wrongAttempts,
 } from "../system/journey.ts";
@@ -41,6 +42,8 @@ import type { Caller } from "../workload/caller.ts";
 import { webServer } from "../workload/web-server.ts";
 
 const SETTLE_TIMEOUT_MS = 60_000;
+/** Answers in a row after which a state counts as steady: two seconds of them. */
+const STEADY = 100;
 const OURS = `${LABELS.managedBy}=isthmus`;
 
 let system: System;
@@ -155,6 +158,7 @@ describe("a joined pair of clusters", () => {
 
   it("refuses when the provider's gateway is killed and answers when it returns", async () => {
     const calling = await callExportedMirror();
+    await untilSteady(calling, "west", STEADY);
     const killedAtMs = await killGateway(west);
     await untilRefused(calling, killedAtMs);
     await poll("the mirror has no endpoints", async () => (await mirrorAddresses()).length === 0, {

@@ -27,7 +27,13 @@ const commands = {
   demo: { needs: all, steps: [setup, [node, inProject("test", "demo", "demo.ts")]] },
   test: { needs: all, steps: [setup, [join(modulesFolder, ".bin", "vitest"), "run"]] },
   bed: { needs: all, steps: [setup, [node, inProject("test", "bed", "cli.ts")]] },
-  bench: { needs: all, steps: [setup, [node, inProject("bench", "bench.ts")]] },
+  bench: {
+    needs: all,
+    steps: [
+      [...setup, "bench"],
+      [node, inProject("bench", "bench.ts")],
+    ],
+  },
   check: {
     needs: { root: false, go: false },
     steps: [[node, inProject("test", "setup", "check.ts")]],

@@ -15,6 +15,8 @@ const neededPackages = new Map([
   ["util-linux", "nsenter"],
 ]);
 
+const benchPackages = new Map([["wrk", "load generator of the benches"]]);
+
 /** Thrown when set-up needs something only a person can provide; the message says what. */
 export class UnsupportedError extends Error {
   override name = "UnsupportedError";
@@ -42,19 +44,16 @@ function apt(args: readonly string[]): void {
  * Installs the Debian packages that are missing, naming them first.
  * @throws UnsupportedError if there are some and this is not root, or apt-get fails.
  */
-export function installPackages(): void {
+export function installPackages({ forBench }: { forBench: boolean }): void {
+  const needed = forBench ? new Map([...neededPackages, ...benchPackages]) : neededPackages;
   const format = "${Package} ${db:Status-Status}\\n";
   // dpkg-query fails when it does not know one of the names, and lists the others all the same.
-  const query = spawnSync(
-    "dpkg-query",
-    ["--show", `--showformat=${format}`, ...neededPackages.keys()],
-    {
-      encoding: "utf8",
-    },
-  );
-  const missing = missingPackages(query.stdout, neededPackages.keys());
+  const query = spawnSync("dpkg-query", ["--show", `--showformat=${format}`, ...needed.keys()], {
+    encoding: "utf8",
+  });
+  const missing = missingPackages(query.stdout, needed.keys());
   if (missing.length === 0) return;
-  const list = missing.map((name) => `  - ${name} (${neededPackages.get(name) ?? ""})`).join("\n");
+  const list = missing.map((name) => `  - ${name} (${needed.get(name) ?? ""})`).join("\n");
   if (process.getuid?.() !== 0) {
     throw new UnsupportedError(
       `Debian packages are missing:\n${list}\nInstall them: apt-get install ${missing.join(" ")}`,

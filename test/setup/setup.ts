@@ -6,7 +6,7 @@ import { pauseImage } from "./pause-image.ts";
 const unsupportedCode = 2;
 
 try {
-  installPackages();
+  installPackages({ forBench: process.argv.includes("bench") });
   await buildMissing(process.stdout);
   await pauseImage();
 } catch (error) {

@@ -33,6 +33,18 @@ export function untilAnswered(caller: Caller, cluster: string, sinceMs: number):
   return passage(caller, `an answer from ${cluster}`, sinceMs, isAnswerFrom(cluster));
 }
 
+/** Waits until this many attempts in a row were answered by a cluster: the state before something is broken. */
+export async function untilSteady(caller: Caller, cluster: string, inARow: number): Promise<void> {
+  const from = caller.attempts.length;
+  const isSteady = () => {
+    const recent = caller.attempts.slice(from).slice(-inARow);
+    return recent.length === inARow && recent.every(isAnswerFrom(cluster));
+  };
+  await poll(`${inARow} answers in a row from ${cluster}`, isSteady, {
+    timeoutMs: STATE_TIMEOUT_MS,
+  });
+}
+
 /** Waits for the first attempt begun at or after `sinceMs` that the kernel refused. */
 export function untilRefused(caller: Caller, sinceMs: number): Promise<Passage> {
   return passage(caller, "a refused connection", sinceMs, ({ code }) => code === "ECONNREFUSED");
