@@ -25,6 +25,7 @@ export async function runLoad(node: BedNode, options: LoadOptions): Promise<Load
   const { url, connections, seconds, newConnections } = options;
   const header = newConnections ? ["-H", "Connection: close"] : [];
   const args = ["wrk", "-t1", `-c${connections}`, `-d${seconds}s`, "--latency", ...header, url];
+  await node.exec(["sysctl", "-qw", "net.ipv4.ip_local_port_range=1024 65535"]);
   const { stdout, stderr, code } = await node.exec(args, { timeoutMs: (seconds + 30) * 1000 });
   if (code !== 0) throw new Error(`wrk ended with ${code}: ${stderr || stdout}`);
   return parseWrk(stdout);

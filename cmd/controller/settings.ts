@@ -1,12 +1,10 @@
 import { hostname } from "node:os";
-import { parseArgs } from "node:util";
 import { z } from "zod";
 import { dnsLabelSchema } from "../../api/names-schema.ts";
 import { CONTROLLER_HEALTH_PORT } from "../../api/names.ts";
+import { logLevelSchema, portSchema, readEnvironment, readFlags } from "../settings/settings.ts";
 
-const portSchema = z.coerce.number().int().min(0).max(65_535);
 const durationSchema = z.coerce.number().int().min(100).max(3_600_000);
-const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
 
 const flagsSchema = z.strictObject({
   kubeconfig: z.string().min(1).optional(),
@@ -16,13 +14,13 @@ const flagsSchema = z.strictObject({
   "lease-duration": durationSchema.default(15_000),
   "lease-renew-deadline": durationSchema.default(10_000),
   "lease-retry-period": durationSchema.default(2_000),
-  "log-level": z.literal(LOG_LEVELS).optional(),
+  "log-level": logLevelSchema.optional(),
 });
 
 const environmentSchema = z.object({
   CLUSTER_NAME: dnsLabelSchema,
   POD_NAME: z.string().min(1).default(hostname()),
-  LOG_LEVEL: z.literal(LOG_LEVELS).default("info"),
+  LOG_LEVEL: logLevelSchema.default("info"),
 });
 
 export type Settings = ReturnType<typeof readSettings>;
@@ -32,13 +30,8 @@ export type Settings = ReturnType<typeof readSettings>;
  * the flag or variable and what it should be. Durations are in ms.
  */
 export function readSettings(args: readonly string[], environment: NodeJS.ProcessEnv) {
-  const names = Object.keys(flagsSchema.shape);
-  const { values } = parseArgs({
-    args: [...args],
-    options: Object.fromEntries(names.map((name) => [name, { type: "string" as const }])),
-  });
-  const flags = parse(flagsSchema, values, "--");
-  const env = parse(environmentSchema, environment, "");
+  const flags = readFlags(flagsSchema, args);
+  const env = readEnvironment(environmentSchema, environment);
   return {
     clusterName: env.CLUSTER_NAME,
     podName: env.POD_NAME,
@@ -55,11 +48,4 @@ export function readSettings(args: readonly string[], environment: NodeJS.Proces
       retryPeriodMs: flags["lease-retry-period"],
     },
   };
-}
-
-function parse<T>(schema: z.ZodType<T>, input: unknown, prefix: string): T {
-  const parsed = schema.safeParse(input);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new Error(`${prefix}${issue?.path.join(".") ?? ""}: ${issue?.message ?? "invalid"}`);
 }

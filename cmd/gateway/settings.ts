@@ -1,11 +1,9 @@
-import { parseArgs } from "node:util";
 import { z } from "zod";
 import { dnsLabelSchema } from "../../api/names-schema.ts";
 import { GATEWAY_HEALTH_PORT, INGRESS_PORT, INSTALL_NAMESPACE } from "../../api/names.ts";
+import { logLevelSchema, portSchema, readEnvironment, readFlags } from "../settings/settings.ts";
 
-const portSchema = z.coerce.number().int().min(0).max(65_535);
 const durationSchema = z.coerce.number().int().min(0).max(3_600_000);
-const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
 
 const flagsSchema = z.strictObject({
   kubeconfig: z.string().min(1).optional(),
@@ -17,13 +15,13 @@ const flagsSchema = z.strictObject({
   "sessions-per-address": z.coerce.number().int().min(1).max(64).default(2),
   "drain-delay": durationSchema.default(5000),
   "drain-deadline": durationSchema.default(25_000),
-  "log-level": z.literal(LOG_LEVELS).optional(),
+  "log-level": logLevelSchema.optional(),
 });
 
 const environmentSchema = z.object({
   CLUSTER_NAME: dnsLabelSchema,
   POD_NAME: z.string().min(1).default("isthmus-gateway"),
-  LOG_LEVEL: z.literal(LOG_LEVELS).default("info"),
+  LOG_LEVEL: logLevelSchema.default("info"),
   KUBERNETES_SERVICE_HOST: z.string().min(1).optional(),
   KUBERNETES_SERVICE_PORT: portSchema.default(443),
 });
@@ -35,13 +33,8 @@ export type Settings = ReturnType<typeof readSettings>;
  * the flag or variable and what it should be. Durations are in ms.
  */
 export function readSettings(args: readonly string[], environment: NodeJS.ProcessEnv) {
-  const names = Object.keys(flagsSchema.shape);
-  const { values } = parseArgs({
-    args: [...args],
-    options: Object.fromEntries(names.map((name) => [name, { type: "string" as const }])),
-  });
-  const flags = parse(flagsSchema, values, "--");
-  const env = parse(environmentSchema, environment, "");
+  const flags = readFlags(flagsSchema, args);
+  const env = readEnvironment(environmentSchema, environment);
   const host = env.KUBERNETES_SERVICE_HOST;
   return {
     clusterName: env.CLUSTER_NAME,
@@ -58,13 +51,4 @@ export function readSettings(args: readonly string[], environment: NodeJS.Proces
     apiServer:
       host === undefined ? undefined : { address: host, port: env.KUBERNETES_SERVICE_PORT },
   };
-}
-
-function parse<T>(schema: z.ZodType<T>, values: unknown, prefix: string): T {
-  const parsed = schema.safeParse(values);
-  if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues.map(
-    ({ path, message }) => `${prefix}${path.join(".")}: ${message}`,
-  );
-  throw new Error(issues.join("; "));
 }

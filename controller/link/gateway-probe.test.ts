@@ -5,7 +5,8 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { gatewayIdentity, peerServerName } from "../../api/names.ts";
 import { type CertificateAndKey, createAuthority, issueLeaf } from "../../pki/authority.ts";
 import { PeerContexts } from "../../pki/tls.ts";
-import { GatewayProbe, READY_PATH } from "./gateway-probe.ts";
+import { GATEWAY_READY_PATH } from "../../api/names.ts";
+import { GatewayProbe } from "./gateway-probe.ts";
 
 interface Cluster {
   name: string;
@@ -46,7 +47,7 @@ async function listen(provider: Cluster, consumers: Cluster[], status = 200) {
   });
   server.on("sessionError", () => undefined);
   server.on("stream", (stream, headers) => {
-    stream.respond({ ":status": headers[":path"] === READY_PATH ? answers.status : 404 });
+    stream.respond({ ":status": headers[":path"] === GATEWAY_READY_PATH ? answers.status : 404 });
     stream.end();
   });
   server.listen(0, "127.0.0.1");

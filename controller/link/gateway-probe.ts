@@ -1,6 +1,6 @@
 import { type ClientHttp2Session, connect as connectHttp2, constants } from "node:http2";
 import { connect as connectTls, type TLSSocket } from "node:tls";
-import { peerServerName } from "../../api/names.ts";
+import { GATEWAY_READY_PATH, peerServerName } from "../../api/names.ts";
 import type { CertificateAndKey } from "../../pki/authority.ts";
 import { withTimeout } from "../../kube/timeout-signal.ts";
 import { clientTlsOptions } from "../../pki/tls.ts";
@@ -12,8 +12,6 @@ import {
   ProbeTimeoutError,
 } from "./probe-failure.ts";
 import type { ProbeResult } from "./probe-history.ts";
-
-export const READY_PATH = "/.isthmus/ready";
 
 /** How a gateway is dialled and by what it is recognised. */
 export interface GatewayIdentity {
@@ -143,7 +141,7 @@ async function askReady(session: ClientHttp2Session, signal: AbortSignal): Promi
   session.once("close", closed);
   signal.addEventListener("abort", abort, { once: true });
   const stream = session.request(
-    { [constants.HTTP2_HEADER_METHOD]: "GET", [constants.HTTP2_HEADER_PATH]: READY_PATH },
+    { [constants.HTTP2_HEADER_METHOD]: "GET", [constants.HTTP2_HEADER_PATH]: GATEWAY_READY_PATH },
     { endStream: true },
   );
   stream.once("response", (headers) => resolve(Number(headers[constants.HTTP2_HEADER_STATUS])));

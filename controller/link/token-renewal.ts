@@ -1,20 +1,13 @@
-import type { Clock, Random } from "../../api/clock.ts";
 import { errorMessage } from "../../api/errors.ts";
-import type { Link } from "../../api/link.ts";
 import { CONTROLLER_FIELD_MANAGER, INSTALL_NAMESPACE } from "../../api/names.ts";
-import type { Secret } from "../../api/objects.ts";
 import { REASONS } from "../../api/reasons.ts";
 import { RESOURCES } from "../../api/resources.ts";
 import type { Startable } from "../../api/startable.ts";
 import type { KubeClient } from "../../kube/client.ts";
-import type { EventRecorder } from "../../kube/events.ts";
-import type { Logger } from "../../kube/logger.ts";
-import type { KubeMetrics } from "../../kube/metrics.ts";
-import { createController, type ReconcileContext, type Result } from "../../kube/reconciler.ts";
-import type { Reflector } from "../../kube/reflector.ts";
+import type { ReconcileContext, Result } from "../../kube/reconciler.ts";
 import type { LinkMetrics } from "../metrics.ts";
 import { credentialsSecretKeyOf, holdsKubeconfig, kubeconfigPatch } from "./credentials.ts";
-import type { LinkWatcher } from "./link-watcher.ts";
+import { createLinkLoop, type LinkLoopOptions } from "./link-loop.ts";
 import { referenceOf } from "./status-writer.ts";
 import {
   lifetimeSeconds,
@@ -25,17 +18,7 @@ import {
   withToken,
 } from "./token.ts";
 
-export interface TokenRenewalOptions {
-  client: KubeClient;
-  links: Reflector<Link>;
-  secrets: Reflector<Secret>;
-  /** What runs for a link; its session renews its own token. */
-  watcher: (linkName: string) => LinkWatcher | undefined;
-  events: EventRecorder;
-  clock: Clock;
-  random: Random;
-  logger: Logger;
-  kubeMetrics: KubeMetrics;
+export interface TokenRenewalOptions extends LinkLoopOptions {
   metrics: LinkMetrics;
 }
 
@@ -48,41 +31,12 @@ const LOOK_PERIOD_MS = 30_000;
  * a token is left alone.
  */
 export function createTokenRenewal(options: TokenRenewalOptions): Startable {
-  const { links, secrets, clock, random, logger, kubeMetrics } = options;
   const renewedAtMs = new Map<string, number>();
-  const controller = createController({
+  return createLinkLoop(options, {
     name: "token-renewal",
     reconcile: async ({ key }, context) => await renew(options, renewedAtMs, key, context),
-    concurrency: 2,
-    clock,
-    random,
-    logger,
-    metrics: kubeMetrics,
+    concerns: (secretKey, link) => credentialsSecretKeyOf(link) === secretKey,
   });
-  const enqueue = (link: Link): void => {
-    const { name } = link.metadata;
-    controller.enqueue({ group: name, key: name });
-  };
-  const subscriptions: (() => void)[] = [];
-  return {
-    start: async (signal) => {
-      subscriptions.push(
-        links.onEvent((event) => event.type === "apply" && enqueue(event.object)),
-        secrets.onEvent(({ key }) =>
-          links.store
-            .list()
-            .filter((link) => credentialsSecretKeyOf(link) === key)
-            .forEach(enqueue),
-        ),
-      );
-      links.store.list().forEach(enqueue);
-      await controller.start(signal);
-    },
-    stop: async () => {
-      for (const unsubscribe of subscriptions.splice(0)) unsubscribe();
-      await controller.stop();
-    },
-  };
 }
 
 async function renew(

@@ -1,4 +1,3 @@
-import type { Clock, Random } from "../../api/clock.ts";
 import { errorMessage } from "../../api/errors.ts";
 import { type Link, parseLinkSpec } from "../../api/link.ts";
 import {
@@ -8,19 +7,15 @@ import {
   IDENTITY_KEYS,
   INSTALL_NAMESPACE,
 } from "../../api/names.ts";
-import type { Secret } from "../../api/objects.ts";
 import { type Peer, parsePeerSpec } from "../../api/peer.ts";
 import { REASONS } from "../../api/reasons.ts";
 import { RESOURCES } from "../../api/resources.ts";
 import type { Startable } from "../../api/startable.ts";
 import type { KubeClient } from "../../kube/client.ts";
-import type { EventRecorder } from "../../kube/events.ts";
-import type { Logger } from "../../kube/logger.ts";
-import type { KubeMetrics } from "../../kube/metrics.ts";
-import { createController, type ReconcileContext, type Result } from "../../kube/reconciler.ts";
-import type { Reflector } from "../../kube/reflector.ts";
+import type { ReconcileContext, Result } from "../../kube/reconciler.ts";
 import { sameBundle } from "../../pki/trust.ts";
 import type { LinkWatcher } from "./link-watcher.ts";
+import { createLinkLoop, type LinkLoopOptions } from "./link-loop.ts";
 import { referenceOf } from "./status-writer.ts";
 
 const TRUST_FIELD_MANAGER = `${CONTROLLER_FIELD_MANAGER}-trust`;
@@ -32,20 +27,10 @@ const OWN_SECRETS: ReadonlySet<string> = new Set(
   [CA_SECRET_NAME, GATEWAY_TLS_SECRET_NAME].map((name) => `${INSTALL_NAMESPACE}/${name}`),
 );
 
-export interface TrustFollowingOptions {
-  client: KubeClient;
-  links: Reflector<Link>;
-  /** This cluster's own Secrets, of which its bundle is one. */
-  secrets: Reflector<Secret>;
-  watcher: (linkName: string) => LinkWatcher | undefined;
+export interface TrustFollowingOptions extends LinkLoopOptions {
   ownCluster: string;
   /** This cluster's own bundle, as its gateways' certificates are vouched for. */
   ownBundle: () => string | undefined;
-  events: EventRecorder;
-  clock: Clock;
-  random: Random;
-  logger: Logger;
-  kubeMetrics: KubeMetrics;
 }
 
 /**
@@ -54,35 +39,11 @@ export interface TrustFollowingOptions {
  * Both travel over the provider's API, which the credentials vouch for.
  */
 export function createTrustFollowing(options: TrustFollowingOptions): Startable {
-  const { links, secrets, clock, random, logger, kubeMetrics } = options;
-  const controller = createController({
+  return createLinkLoop(options, {
     name: "trust-following",
     reconcile: async ({ key }, context) => await follow(options, key, context),
-    concurrency: 2,
-    clock,
-    random,
-    logger,
-    metrics: kubeMetrics,
+    concerns: (secretKey) => OWN_SECRETS.has(secretKey),
   });
-  const enqueue = ({ metadata: { name } }: Link): void =>
-    controller.enqueue({ group: name, key: name });
-  const subscriptions: (() => void)[] = [];
-  return {
-    start: async (signal) => {
-      subscriptions.push(
-        links.onEvent((event) => event.type === "apply" && enqueue(event.object)),
-        secrets.onEvent(({ key }) => {
-          if (OWN_SECRETS.has(key)) links.store.list().forEach(enqueue);
-        }),
-      );
-      links.store.list().forEach(enqueue);
-      await controller.start(signal);
-    },
-    stop: async () => {
-      for (const unsubscribe of subscriptions.splice(0)) unsubscribe();
-      await controller.stop();
-    },
-  };
 }
 
 async function follow(

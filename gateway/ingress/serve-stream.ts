@@ -1,3 +1,4 @@
+import { GATEWAY_READY_PATH } from "../../api/names.ts";
 import { type IncomingHttpHeaders, type ServerHttp2Stream, constants } from "node:http2";
 import type { Clock, Random } from "../../api/clock.ts";
 import type { Logger } from "../../kube/logger.ts";
@@ -5,9 +6,6 @@ import type { GatewayMetrics } from "../metrics.ts";
 import { joinTunnel } from "../stream/tunnel.ts";
 import { type ClusterView, type Refusal, authorize } from "./authorize.ts";
 import { dial } from "./dial.ts";
-
-/** The request with which a peer asks whether the gateway is ready for it. */
-const READY_PATH = "/.isthmus/ready";
 
 export interface StreamContext {
   readonly consumer: string;
@@ -31,7 +29,7 @@ export async function serveStream(
   stream.on("error", () => undefined);
   if (headers[":method"] === "CONNECT") {
     await serveConnect(stream, headers[":authority"], context);
-  } else if (headers[":method"] === "GET" && headers[":path"] === READY_PATH) {
+  } else if (headers[":method"] === "GET" && headers[":path"] === GATEWAY_READY_PATH) {
     const { clusterName, draining } = context;
     const body = JSON.stringify({ cluster: clusterName, draining });
     stream.respond({ ":status": draining ? 503 : 200, "content-type": "application/json" });

@@ -1,4 +1,5 @@
 import type { Random } from "../../api/clock.ts";
+import { backoffDelayMs } from "../../kube/backoff.ts";
 
 const RECONNECT_BASE_MS = 100;
 export const RECONNECT_MAX_MS = 5000;
@@ -10,6 +11,5 @@ export const RECONNECT_MAX_MS = 5000;
  */
 export function reconnectDelayMs(failures: number, random: Random): number {
   if (failures === 0) return 0;
-  const ceilingMs = Math.min(RECONNECT_MAX_MS, RECONNECT_BASE_MS * 2 ** (failures - 1));
-  return ceilingMs * (0.5 + random() / 2);
+  return backoffDelayMs(failures, { baseMs: RECONNECT_BASE_MS, maxMs: RECONNECT_MAX_MS }, random);
 }
