@@ -1,7 +1,7 @@
 import { KubeConfig } from "@kubernetes/client-node";
 import { expect, it, onTestFinished } from "vitest";
 import { RESOURCES } from "../api/resources.ts";
-import { createKubeClient } from "../kube/client.ts";
+import { createKubeClient } from "../kube/client/client.ts";
 import { fenceWrites, NotLeaderError } from "./leader-fence.ts";
 
 /** Port 1 of loopback: what is sent fails with a refused connection, what is fenced never is sent. */

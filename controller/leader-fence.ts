@@ -1,4 +1,4 @@
-import type { KubeClient } from "../kube/client.ts";
+import type { KubeClient } from "../kube/client/client.ts";
 
 /** A write was asked for by a replica that is not, or no longer, the leader. */
 export class NotLeaderError extends Error {

@@ -6,10 +6,10 @@ import type { EndpointSlice, KubeObject, Secret, Service } from "../api/objects.
 import { isOurs } from "../api/ownership.ts";
 import type { Peer } from "../api/peer.ts";
 import { RESOURCES } from "../api/resources.ts";
-import type { KubeClient } from "../kube/client.ts";
+import type { KubeClient } from "../kube/client/client.ts";
 import type { Logger } from "../kube/logger.ts";
 import type { KubeMetrics } from "../kube/metrics.ts";
-import { Reflector } from "../kube/reflector.ts";
+import { Reflector } from "../kube/reflector/reflector.ts";
 import { EndpointIndex, pruneSlice } from "./ingress/endpoint-index.ts";
 
 export interface ClusterWatchOptions {

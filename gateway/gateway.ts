@@ -5,7 +5,7 @@ import { INSTALL_NAMESPACE, peerServerName } from "../api/names.ts";
 import type { Secret } from "../api/objects.ts";
 import { type Peer, parsePeerSpec } from "../api/peer.ts";
 import type { Startable } from "../api/startable.ts";
-import type { KubeClient } from "../kube/client.ts";
+import type { KubeClient } from "../kube/client/client.ts";
 import { type HealthServer, createHealthServer } from "../kube/health-server.ts";
 import type { Logger } from "../kube/logger.ts";
 import { declareKubeMetrics } from "../kube/metrics.ts";

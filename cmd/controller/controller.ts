@@ -3,8 +3,8 @@ import { collectDefaultMetrics, Registry } from "prom-client";
 import { systemClock } from "../../api/clock.ts";
 import { errorMessage } from "../../api/errors.ts";
 import { IsthmusController } from "../../controller/controller.ts";
-import { createKubeClient, type KubeClient } from "../../kube/client.ts";
-import { loadInCluster, loadKubeconfig } from "../../kube/kubeconfig.ts";
+import { createKubeClient, type KubeClient } from "../../kube/client/client.ts";
+import { loadInCluster, loadKubeconfig } from "../../kube/kubeconfig/kubeconfig.ts";
 import { createLogger } from "../../kube/logger.ts";
 import { readSettings, type Settings } from "./settings.ts";
 

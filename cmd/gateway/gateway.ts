@@ -2,8 +2,8 @@ import { Registry, collectDefaultMetrics } from "prom-client";
 import { systemClock } from "../../api/clock.ts";
 import { errorMessage } from "../../api/errors.ts";
 import { Gateway } from "../../gateway/gateway.ts";
-import { type KubeClient, createKubeClient } from "../../kube/client.ts";
-import { loadInCluster, loadKubeconfig } from "../../kube/kubeconfig.ts";
+import { type KubeClient, createKubeClient } from "../../kube/client/client.ts";
+import { loadInCluster, loadKubeconfig } from "../../kube/kubeconfig/kubeconfig.ts";
 import { createLogger } from "../../kube/logger.ts";
 import { type Settings, readSettings } from "./settings.ts";
 

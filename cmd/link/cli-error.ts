@@ -1,4 +1,4 @@
-import { isApiError, KubeConnectionError } from "../../kube/api-error.ts";
+import { isApiError, KubeConnectionError } from "../../kube/client/api-error.ts";
 import { errorMessage } from "../../api/errors.ts";
 
 /** What the shell is told; documented in docs/cli.md. */

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import type { KubeConfig } from "@kubernetes/client-node";
 import { errorMessage } from "../../api/errors.ts";
-import { createKubeClient, type KubeClient } from "../../kube/client.ts";
-import { loadKubeconfig } from "../../kube/kubeconfig.ts";
+import { createKubeClient, type KubeClient } from "../../kube/client/client.ts";
+import { loadKubeconfig } from "../../kube/kubeconfig/kubeconfig.ts";
 import { CliError } from "./cli-error.ts";
 
 /** A cluster as the person at the terminal reaches it. */

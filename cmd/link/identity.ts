@@ -3,7 +3,7 @@ import { isDnsLabel } from "../../api/names-schema.ts";
 import { IDENTITY_CONFIG_MAP_NAME, IDENTITY_KEYS, INSTALL_NAMESPACE } from "../../api/names.ts";
 import type { ConfigMap } from "../../api/objects.ts";
 import { RESOURCES } from "../../api/resources.ts";
-import { isApiError, KubeConnectionError } from "../../kube/api-error.ts";
+import { isApiError, KubeConnectionError } from "../../kube/client/api-error.ts";
 import { CliError } from "./cli-error.ts";
 import type { ClusterAccess } from "./cluster-access.ts";
 

@@ -14,13 +14,17 @@ import type { ConfigMap, Secret } from "../../api/objects.ts";
 import { REASONS, type Reason } from "../../api/reasons.ts";
 import { RESOURCES } from "../../api/resources.ts";
 import type { Startable } from "../../api/startable.ts";
-import { isApiError } from "../../kube/api-error.ts";
-import type { KubeClient } from "../../kube/client.ts";
+import { isApiError } from "../../kube/client/api-error.ts";
+import type { KubeClient } from "../../kube/client/client.ts";
 import type { EventRecorder } from "../../kube/events.ts";
 import type { Logger } from "../../kube/logger.ts";
 import type { KubeMetrics } from "../../kube/metrics.ts";
-import { createController, type ReconcileContext, type Result } from "../../kube/reconciler.ts";
-import type { Reflector } from "../../kube/reflector.ts";
+import {
+  createController,
+  type ReconcileContext,
+  type Result,
+} from "../../kube/reconciler/reconciler.ts";
+import type { Reflector } from "../../kube/reflector/reflector.ts";
 import { createAuthority, issueLeaf } from "../../pki/authority.ts";
 import type { LinkMetrics } from "../metrics.ts";
 import {

@@ -1,8 +1,8 @@
 import type { Link } from "../../api/link.ts";
 import { CONTROLLER_FIELD_MANAGER, LINK_FINALIZER } from "../../api/names.ts";
 import { RESOURCES } from "../../api/resources.ts";
-import { isApiError } from "../../kube/api-error.ts";
-import type { KubeClient } from "../../kube/client.ts";
+import { isApiError } from "../../kube/client/api-error.ts";
+import type { KubeClient } from "../../kube/client/client.ts";
 
 /** Puts our finalizer on a Link that lacks it. @throws ApiError 409 when the Link changed meanwhile */
 export async function addFinalizer(

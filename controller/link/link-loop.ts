@@ -2,12 +2,12 @@ import type { Clock, Random } from "../../api/clock.ts";
 import type { Link } from "../../api/link.ts";
 import type { Secret } from "../../api/objects.ts";
 import type { Startable } from "../../api/startable.ts";
-import type { KubeClient } from "../../kube/client.ts";
+import type { KubeClient } from "../../kube/client/client.ts";
 import type { EventRecorder } from "../../kube/events.ts";
 import type { Logger } from "../../kube/logger.ts";
 import type { KubeMetrics } from "../../kube/metrics.ts";
-import { createController, type Reconcile } from "../../kube/reconciler.ts";
-import type { Reflector } from "../../kube/reflector.ts";
+import { createController, type Reconcile } from "../../kube/reconciler/reconciler.ts";
+import type { Reflector } from "../../kube/reflector/reflector.ts";
 import type { LinkWatcher } from "./link-watcher.ts";
 
 /** What the loops beside the link manager work with. */

@@ -1,6 +1,6 @@
 import type { LinkSpec } from "../../api/link.ts";
 import type { ObjectMeta, Service } from "../../api/objects.ts";
-import type { Store } from "../../kube/store.ts";
+import type { Store } from "../../kube/reflector/store.ts";
 
 /** What one link's watcher knows of the provider, as the mirror reconciler reads it. */
 export interface RemoteView {

@@ -6,12 +6,12 @@ import type { Secret } from "../../api/objects.ts";
 import type { Logger } from "../../kube/logger.ts";
 import type { KubeMetrics } from "../../kube/metrics.ts";
 import type { LinkMetrics } from "../metrics.ts";
-import { GatewayProber } from "./gateway-prober.ts";
+import { GatewayProber } from "./gateway-probe/gateway-prober.ts";
 import { type GatewayTarget, resolveGateway } from "./gateway-target.ts";
-import type { HealthInputs, RecordedInput } from "./health-inputs.ts";
-import { LinkSessions } from "./link-sessions.ts";
-import { HEARTBEAT_PERIOD_MS, RemoteSession } from "./remote-session.ts";
-import { judgeCertificates, type OwnLeaf } from "./trust-input.ts";
+import type { HealthInputs, RecordedInput } from "./health/health-inputs.ts";
+import { LinkSessions } from "./remote-session/link-sessions.ts";
+import { HEARTBEAT_PERIOD_MS, RemoteSession } from "./remote-session/remote-session.ts";
+import { judgeCertificates, type OwnLeaf } from "./trust-following/trust-input.ts";
 
 /** How long after a restart what was recorded stands in for a provider's API that has not answered. */
 const API_HOLD_MS = 10_000;

@@ -4,7 +4,7 @@ import { GATEWAY_TLS_SECRET_NAME, INSTALL_NAMESPACE, LINK_FINALIZER } from "../.
 import type { Secret } from "../../api/objects.ts";
 import { REASONS } from "../../api/reasons.ts";
 import type { Startable } from "../../api/startable.ts";
-import type { KubeClient } from "../../kube/client.ts";
+import type { KubeClient } from "../../kube/client/client.ts";
 import type { EventRecorder } from "../../kube/events.ts";
 import type { Logger } from "../../kube/logger.ts";
 import type { KubeMetrics } from "../../kube/metrics.ts";
@@ -13,19 +13,19 @@ import {
   createController,
   type ReconcileContext,
   type Result,
-} from "../../kube/reconciler.ts";
-import type { Reflector } from "../../kube/reflector.ts";
+} from "../../kube/reconciler/reconciler.ts";
+import type { Reflector } from "../../kube/reflector/reflector.ts";
 import { forgetLink, type LinkMetrics } from "../metrics.ts";
-import { credentialsSecretKeyOf } from "./credentials.ts";
+import { credentialsSecretKeyOf } from "./credentials/credentials.ts";
 import { addFinalizer, dropFinalizer } from "./finalizer.ts";
-import { assessHealth, nextDeadlineMs, refuseLink } from "./health.ts";
-import type { Problem } from "./health-inputs.ts";
+import { assessHealth, nextDeadlineMs, refuseLink } from "./health/health.ts";
+import type { Problem } from "./health/health-inputs.ts";
 import { LinkBook } from "./link-book.ts";
 import type { LinkViews } from "./link-view.ts";
 import { LinkWatcher } from "./link-watcher.ts";
-import { readSpec, rivalryOf } from "./refusal.ts";
-import { LinkStatusWriter } from "./status-writer.ts";
-import { readOwnLeaf } from "./trust-input.ts";
+import { readSpec, rivalryOf } from "./link-status/refusal.ts";
+import { LinkStatusWriter } from "./link-status/status-writer.ts";
+import { readOwnLeaf } from "./trust-following/trust-input.ts";
 
 /** What the links need of the mirrors. */
 export interface MirrorSink {

@@ -16,10 +16,10 @@ import type {
 } from "../../api/objects.ts";
 import { isOurs } from "../../api/ownership.ts";
 import { RESOURCES } from "../../api/resources.ts";
-import type { KubeClient } from "../../kube/client.ts";
+import type { KubeClient } from "../../kube/client/client.ts";
 import type { Logger } from "../../kube/logger.ts";
 import type { KubeMetrics } from "../../kube/metrics.ts";
-import { Reflector } from "../../kube/reflector.ts";
+import { Reflector } from "../../kube/reflector/reflector.ts";
 
 /** The own cluster, as far as mirrors depend on it. Start and sync each before the controller. */
 export interface MirrorCaches {

@@ -1,6 +1,6 @@
 import { REASONS } from "../../api/reasons.ts";
 import type { MirrorMetrics } from "./metrics.ts";
-import type { Skip } from "./policies.ts";
+import type { Skip } from "./plan/policies.ts";
 
 /** What became of one source. */
 export type Entry =

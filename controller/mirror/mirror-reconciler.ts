@@ -2,22 +2,27 @@ import { createHash } from "node:crypto";
 import { ANNOTATIONS } from "../../api/names.ts";
 import { keyOf, type Service, splitKey } from "../../api/objects.ts";
 import { RESOURCES } from "../../api/resources.ts";
-import type { KubeClient } from "../../kube/client.ts";
+import type { KubeClient } from "../../kube/client/client.ts";
 import type { Logger } from "../../kube/logger.ts";
-import type { ReconcileContext, Result } from "../../kube/reconciler.ts";
+import type { ReconcileContext, Result } from "../../kube/reconciler/reconciler.ts";
 import type { LinkView } from "../link/link-view.ts";
-import { claimsOf, type GatherSources, gatherState, linkExists } from "./gather.ts";
+import { claimsOf, type GatherSources, gatherState, linkExists } from "./plan/gather.ts";
 import type { Ledger } from "./ledger.ts";
 import type { MirrorMetrics } from "./metrics.ts";
-import { MirrorWriter, type WriteContext } from "./mirror-writer.ts";
-import { mirrorNameOf } from "./names.ts";
-import { ObjectWriter } from "./object-writer.ts";
-import { type OwnObject, ownerKeyOf, type Purpose, purposeOf } from "./own-objects.ts";
-import { type MirrorState, type Plan, planMirror } from "./plan.ts";
+import { MirrorWriter, type WriteContext } from "./mirror-writer/mirror-writer.ts";
+import { mirrorNameOf } from "./plan/names.ts";
+import { ObjectWriter } from "./mirror-writer/object-writer.ts";
+import {
+  type OwnObject,
+  ownerKeyOf,
+  type Purpose,
+  purposeOf,
+} from "./mirror-writer/own-objects.ts";
+import { type MirrorState, type Plan, planMirror } from "./plan/plan.ts";
 import { type PortAllocator, portOwner } from "./port-allocator.ts";
-import type { RepairGuard } from "./repair-guard.ts";
+import type { RepairGuard } from "./mirror-writer/repair-guard.ts";
 import type { Reporter } from "./reporter.ts";
-import { WriteFailure } from "./write-failure.ts";
+import { WriteFailure } from "./mirror-writer/write-failure.ts";
 
 /** The key that stands for a link's objects that do not say what they are for. */
 export const STRAYS = "";

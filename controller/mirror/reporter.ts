@@ -4,9 +4,9 @@ import { apiVersionOf, type Resource, RESOURCES } from "../../api/resources.ts";
 import type { EventRecorder } from "../../kube/events.ts";
 import type { LinkView } from "../link/link-view.ts";
 import type { Ledger } from "./ledger.ts";
-import type { Purpose } from "./own-objects.ts";
-import type { Skip } from "./policies.ts";
-import { FREE_REPAIRS } from "./repair-guard.ts";
+import type { Purpose } from "./mirror-writer/own-objects.ts";
+import type { Skip } from "./plan/policies.ts";
+import { FREE_REPAIRS } from "./mirror-writer/repair-guard.ts";
 
 /** Notes what became of each source, and tells people by Events on the Link when that changed. */
 export class Reporter {

@@ -4,7 +4,7 @@ import { isOurs } from "../../api/ownership.ts";
 import { RESOURCES } from "../../api/resources.ts";
 import type { LinkViews } from "../link/link-view.ts";
 import type { MirrorCaches } from "./caches.ts";
-import { sourcesNamed } from "./gather.ts";
+import { sourcesNamed } from "./plan/gather.ts";
 import { type GatewayPod, readyGateways } from "./gateway-pods.ts";
 import {
   type LocalChange,
@@ -12,7 +12,7 @@ import {
   ownerKeyOf,
   type Purpose,
   purposeOf,
-} from "./own-objects.ts";
+} from "./mirror-writer/own-objects.ts";
 
 /** Turns changes of the own cluster into the sources that have to be looked at again. */
 export class Triggers {

@@ -1,6 +1,6 @@
 import { ENDPOINT_SLICE_MANAGED_BY, LABELS, MANAGED_BY } from "../../api/names.ts";
 import type { EndpointSlice, KubeObject } from "../../api/objects.ts";
-import type { Store } from "../../kube/store.ts";
+import type { Store } from "../../kube/reflector/store.ts";
 
 /** Where one connection may go. */
 export interface Target {

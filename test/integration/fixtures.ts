@@ -3,8 +3,12 @@ import { KubeConfig } from "@kubernetes/client-node";
 import { inject, onTestFinished } from "vitest";
 import type { KubeObject } from "../../api/objects.ts";
 import { RESOURCES } from "../../api/resources.ts";
-import { createKubeClient, type KubeClient, type KubeClientOptions } from "../../kube/client.ts";
-import { loadKubeconfig } from "../../kube/kubeconfig.ts";
+import {
+  createKubeClient,
+  type KubeClient,
+  type KubeClientOptions,
+} from "../../kube/client/client.ts";
+import { loadKubeconfig } from "../../kube/kubeconfig/kubeconfig.ts";
 import { type FaultProxy, startFaultProxy } from "../faults/fault-proxy.ts";
 import { poll } from "../bed/poll.ts";
 

@@ -1,6 +1,6 @@
 import { apiVersionOf, resourceOf } from "../../api/resources.ts";
 import type { KubeObject } from "../../api/objects.ts";
-import type { KubeClient } from "../../kube/client.ts";
+import type { KubeClient } from "../../kube/client/client.ts";
 
 /**
  * Applies a workload's objects, as a user of the cluster would.

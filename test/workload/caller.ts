@@ -4,7 +4,7 @@ import type { KubeConfig } from "@kubernetes/client-node";
 import { z } from "zod";
 import type { KubeObject, Pod } from "../../api/objects.ts";
 import { RESOURCES } from "../../api/resources.ts";
-import type { KubeClient } from "../../kube/client.ts";
+import type { KubeClient } from "../../kube/client/client.ts";
 import { poll } from "../bed/poll.ts";
 import { connectedPodSpec } from "./pod-spec.ts";
 

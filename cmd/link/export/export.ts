@@ -9,7 +9,7 @@ import {
 import type { ConfigMap, Service, ServicePort } from "../../../api/objects.ts";
 import type { Peer } from "../../../api/peer.ts";
 import { RESOURCES } from "../../../api/resources.ts";
-import { isApiError } from "../../../kube/api-error.ts";
+import { isApiError } from "../../../kube/client/api-error.ts";
 import { CliError } from "../cli-error.ts";
 import type { ClusterAccess } from "../cluster-access.ts";
 import type { Reporter } from "../reporter.ts";

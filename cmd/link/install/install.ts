@@ -9,8 +9,8 @@ import {
 } from "../../../api/names.ts";
 import type { ConfigMap, KubeObject } from "../../../api/objects.ts";
 import { RESOURCES } from "../../../api/resources.ts";
-import { isApiError } from "../../../kube/api-error.ts";
-import { resourcePath } from "../../../kube/resource-path.ts";
+import { isApiError } from "../../../kube/client/api-error.ts";
+import { resourcePath } from "../../../kube/client/resource-path.ts";
 import { CliError, EXIT_CODES } from "../cli-error.ts";
 import type { ClusterAccess } from "../cluster-access.ts";
 import { findIdentity } from "../identity.ts";

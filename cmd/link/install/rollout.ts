@@ -1,7 +1,7 @@
 import { INSTALL_NAMESPACE, LABELS } from "../../../api/names.ts";
 import type { Deployment, Pod } from "../../../api/objects.ts";
 import { RESOURCES } from "../../../api/resources.ts";
-import type { KubeClient } from "../../../kube/client.ts";
+import type { KubeClient } from "../../../kube/client/client.ts";
 import type { Sighting } from "../wait-until.ts";
 
 interface ContainerState {

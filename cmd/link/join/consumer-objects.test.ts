@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { parseLinkSpec } from "../../../api/link.ts";
 import { gatewayIdentity } from "../../../api/names.ts";
-import { parseLinkKubeconfig } from "../../../kube/kubeconfig.ts";
+import { parseLinkKubeconfig } from "../../../kube/kubeconfig/kubeconfig.ts";
 import { createAuthority } from "../../../pki/authority.ts";
 import { linkKubeconfig, linkObject } from "./consumer-objects.ts";
 

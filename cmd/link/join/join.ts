@@ -1,7 +1,7 @@
 import type { Clock } from "../../../api/clock.ts";
 import { INSTALL_NAMESPACE, linkServiceAccountName } from "../../../api/names.ts";
 import { RESOURCES } from "../../../api/resources.ts";
-import { resourcePath } from "../../../kube/resource-path.ts";
+import { resourcePath } from "../../../kube/client/resource-path.ts";
 import { CliError, EXIT_CODES, toCliError } from "../cli-error.ts";
 import type { ClusterAccess } from "../cluster-access.ts";
 import type { Reporter } from "../reporter.ts";

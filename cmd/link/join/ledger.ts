@@ -3,7 +3,7 @@ import { CLI_FIELD_MANAGER } from "../../../api/names.ts";
 import { errorMessage } from "../../../api/errors.ts";
 import { type KubeObject, keyOf } from "../../../api/objects.ts";
 import type { Resource } from "../../../api/resources.ts";
-import { resourcePath } from "../../../kube/resource-path.ts";
+import { resourcePath } from "../../../kube/client/resource-path.ts";
 import { CliError } from "../cli-error.ts";
 import type { ClusterAccess } from "../cluster-access.ts";
 import { isMadeByLink } from "../owned-labels.ts";

@@ -9,7 +9,7 @@ import {
 } from "../../../api/names.ts";
 import { type ConfigMap, type KubeObject, keyOf, type Service } from "../../../api/objects.ts";
 import { type Resource, RESOURCES } from "../../../api/resources.ts";
-import { isApiError } from "../../../kube/api-error.ts";
+import { isApiError } from "../../../kube/client/api-error.ts";
 import { CliError } from "../cli-error.ts";
 import type { ClusterAccess } from "../cluster-access.ts";
 import { currentConditions } from "../join/link-ready.ts";

@@ -8,7 +8,7 @@ import {
 } from "../../../api/names.ts";
 import type { ConfigMap, KubeObject, Secret } from "../../../api/objects.ts";
 import { type Resource, RESOURCES } from "../../../api/resources.ts";
-import { KubeConnectionError } from "../../../kube/api-error.ts";
+import { KubeConnectionError } from "../../../kube/client/api-error.ts";
 import { CliError } from "../cli-error.ts";
 import type { ClusterAccess } from "../cluster-access.ts";
 import { providerKeys } from "../join/provider-objects.ts";

@@ -5,9 +5,9 @@ import { CLI_FIELD_MANAGER } from "../../../api/names.ts";
 import type { KubeObject } from "../../../api/objects.ts";
 import { peerSpecSchema } from "../../../api/peer.ts";
 import { type Resource, RESOURCES } from "../../../api/resources.ts";
-import { isApiError } from "../../../kube/api-error.ts";
-import { createKubeClient } from "../../../kube/client.ts";
-import { resourcePath } from "../../../kube/resource-path.ts";
+import { isApiError } from "../../../kube/client/api-error.ts";
+import { createKubeClient } from "../../../kube/client/client.ts";
+import { resourcePath } from "../../../kube/client/resource-path.ts";
 import { createAuthority } from "../../../pki/authority.ts";
 import { adminClient, adminConfig, eventually } from "../fixtures.ts";
 

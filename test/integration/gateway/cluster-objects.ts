@@ -18,8 +18,8 @@ import {
 } from "../../../api/objects.ts";
 import type { Peer } from "../../../api/peer.ts";
 import { RESOURCES } from "../../../api/resources.ts";
-import { isApiError } from "../../../kube/api-error.ts";
-import type { KubeClient } from "../../../kube/client.ts";
+import { isApiError } from "../../../kube/client/api-error.ts";
+import type { KubeClient } from "../../../kube/client/client.ts";
 import type { CertificateAndKey } from "../../../pki/authority.ts";
 import { eventually, testNamespace } from "../fixtures.ts";
 import type { Identity } from "./two-gateways.ts";

@@ -2,8 +2,8 @@ import { KubeConfig } from "@kubernetes/client-node";
 import { expect, onTestFinished, test } from "vitest";
 import type { ConfigMap } from "../../../api/objects.ts";
 import { RESOURCES } from "../../../api/resources.ts";
-import { ApiError, KubeConnectionError } from "../../../kube/api-error.ts";
-import { createKubeClient, type WatchEvent } from "../../../kube/client.ts";
+import { ApiError, KubeConnectionError } from "../../../kube/client/api-error.ts";
+import { createKubeClient, type WatchEvent } from "../../../kube/client/client.ts";
 import { startConnectProxy } from "../../faults/connect-proxy.ts";
 import { startTcpProxy } from "../../faults/tcp-proxy.ts";
 import {

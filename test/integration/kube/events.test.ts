@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { type Clock, systemClock } from "../../../api/clock.ts";
 import type { ConfigMap } from "../../../api/objects.ts";
 import { RESOURCES } from "../../../api/resources.ts";
-import type { KubeClient } from "../../../kube/client.ts";
+import type { KubeClient } from "../../../kube/client/client.ts";
 import {
   type EventContent,
   EventRecorder,

@@ -2,8 +2,12 @@ import { onTestFinished } from "vitest";
 import { type Clock, systemClock } from "../../../api/clock.ts";
 import type { ConfigMap } from "../../../api/objects.ts";
 import { RESOURCES } from "../../../api/resources.ts";
-import type { KubeClient } from "../../../kube/client.ts";
-import { Reflector, type ReflectorEvent, type ReflectorOptions } from "../../../kube/reflector.ts";
+import type { KubeClient } from "../../../kube/client/client.ts";
+import {
+  Reflector,
+  type ReflectorEvent,
+  type ReflectorOptions,
+} from "../../../kube/reflector/reflector.ts";
 import type { FaultProxy } from "../../faults/fault-proxy.ts";
 import { adminClient, clientThrough, eventually, faultProxy, testNamespace } from "../fixtures.ts";
 

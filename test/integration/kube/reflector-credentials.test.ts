@@ -4,7 +4,7 @@ import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { systemClock } from "../../../api/clock.ts";
 import { RESOURCES } from "../../../api/resources.ts";
-import { createKubeClient, type KubeClient } from "../../../kube/client.ts";
+import { createKubeClient, type KubeClient } from "../../../kube/client/client.ts";
 import { closedAtEnd, configFor, eventually } from "../fixtures.ts";
 import { reflectorBench } from "./reflector-bench.ts";
 

@@ -7,7 +7,7 @@ import { RESOURCES } from "../../../api/resources.ts";
 import { EXIT_CODES } from "../../../cmd/link/cli-error.ts";
 import { join } from "../../../cmd/link/join/join.ts";
 import { unjoin } from "../../../cmd/link/unjoin/unjoin.ts";
-import { createKubeClient } from "../../../kube/client.ts";
+import { createKubeClient } from "../../../kube/client/client.ts";
 import { closedAtEnd, configFor } from "../fixtures.ts";
 import { publishIdentity, recordingReporter, useInstalledClusters } from "./cli-bed.ts";
 import { both, failureOf, inSystem, joinOptions, unjoinBoth, unjoinOptions } from "./join-bed.ts";

@@ -11,8 +11,8 @@ import {
 } from "../../../api/names.ts";
 import type { ConfigMap, KubeObject } from "../../../api/objects.ts";
 import { resourceOf, RESOURCES } from "../../../api/resources.ts";
-import { createKubeClient, type KubeClient } from "../../../kube/client.ts";
-import { loadKubeconfig } from "../../../kube/kubeconfig.ts";
+import { createKubeClient, type KubeClient } from "../../../kube/client/client.ts";
+import { loadKubeconfig } from "../../../kube/kubeconfig/kubeconfig.ts";
 import type { Cluster } from "../../bed/bed.ts";
 import { useBed } from "../../bed/vitest-bed.ts";
 import { eventually } from "../fixtures.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { INSTALL_NAMESPACE, LEADER_LEASE_NAME } from "../../../api/names.ts";
 import { RESOURCES } from "../../../api/resources.ts";
-import type { Lease } from "../../../kube/lease.ts";
+import type { Lease } from "../../../kube/elector/lease.ts";
 import { eventually } from "../fixtures.ts";
 import { useWorld } from "./clusters.ts";
 import {

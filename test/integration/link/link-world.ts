@@ -17,7 +17,7 @@ import type { ConfigMap, Secret } from "../../../api/objects.ts";
 import { RESOURCES } from "../../../api/resources.ts";
 import { linkKubeconfig } from "../../../cmd/link/join/consumer-objects.ts";
 import { IsthmusController } from "../../../controller/controller.ts";
-import { createKubeClient, type KubeClient } from "../../../kube/client.ts";
+import { createKubeClient, type KubeClient } from "../../../kube/client/client.ts";
 import type { KubeEvent } from "../../../kube/events.ts";
 import { createLogger } from "../../../kube/logger.ts";
 import { eventually } from "../fixtures.ts";

@@ -3,7 +3,7 @@ import { systemClock } from "../../../api/clock.ts";
 import { INSTALL_NAMESPACE, LINK_FINALIZER, linkServiceAccountName } from "../../../api/names.ts";
 import type { Secret, Service } from "../../../api/objects.ts";
 import { RESOURCES } from "../../../api/resources.ts";
-import { readToken, tokenOf } from "../../../controller/link/token.ts";
+import { readToken, tokenOf } from "../../../controller/link/credentials/token.ts";
 import { eventually } from "../fixtures.ts";
 import { CONSUMER, useWorld } from "./clusters.ts";
 import {

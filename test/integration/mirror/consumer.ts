@@ -9,7 +9,7 @@ import {
   createMirrorController,
   type MirrorController,
 } from "../../../controller/mirror/mirror.ts";
-import type { KubeClient } from "../../../kube/client.ts";
+import type { KubeClient } from "../../../kube/client/client.ts";
 import { EventRecorder, type KubeEvent } from "../../../kube/events.ts";
 import { createLogger } from "../../../kube/logger.ts";
 import { poll } from "../../bed/poll.ts";

@@ -5,7 +5,7 @@ import { keyOf, type Service, type ServicePort } from "../../../api/objects.ts";
 import { REASONS } from "../../../api/reasons.ts";
 import type { LinkView, LinkViews } from "../../../controller/link/link-view.ts";
 import type { MirrorController } from "../../../controller/mirror/mirror.ts";
-import { ObjectStore } from "../../../kube/store.ts";
+import { ObjectStore } from "../../../kube/reflector/store.ts";
 
 type Selection = Partial<Pick<LinkSpec, "serviceSelector" | "namespaceSelector" | "mirror">>;
 

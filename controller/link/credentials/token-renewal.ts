@@ -1,0 +1,120 @@
+import { errorMessage } from "../../../api/errors.ts";
+import { CONTROLLER_FIELD_MANAGER, INSTALL_NAMESPACE } from "../../../api/names.ts";
+import { REASONS } from "../../../api/reasons.ts";
+import { RESOURCES } from "../../../api/resources.ts";
+import type { Startable } from "../../../api/startable.ts";
+import type { KubeClient } from "../../../kube/client/client.ts";
+import type { ReconcileContext, Result } from "../../../kube/reconciler/reconciler.ts";
+import type { LinkMetrics } from "../../metrics.ts";
+import { credentialsSecretKeyOf, holdsKubeconfig, kubeconfigPatch } from "./credentials.ts";
+import { createLinkLoop, type LinkLoopOptions } from "../link-loop.ts";
+import { referenceOf } from "../link-status/status-writer.ts";
+import {
+  lifetimeSeconds,
+  readToken,
+  renewTokenAtMs,
+  type TokenInfo,
+  tokenOf,
+  withToken,
+} from "./token.ts";
+
+export interface TokenRenewalOptions extends LinkLoopOptions {
+  metrics: LinkMetrics;
+}
+
+/** A look this often finds what no event tells: a session that came to be since. */
+const LOOK_PERIOD_MS = 30_000;
+
+/**
+ * Renews the tokens of link credentials before they expire, each with itself
+ * (TokenRequest), and writes them back to their Secrets. A Secret without such
+ * a token is left alone.
+ */
+export function createTokenRenewal(options: TokenRenewalOptions): Startable {
+  const renewedAtMs = new Map<string, number>();
+  return createLinkLoop(options, {
+    name: "token-renewal",
+    reconcile: async ({ key }, context) => await renew(options, renewedAtMs, key, context),
+    concerns: (secretKey, link) => credentialsSecretKeyOf(link) === secretKey,
+  });
+}
+
+async function renew(
+  options: TokenRenewalOptions,
+  renewedAtMs: Map<string, number>,
+  linkName: string,
+  context: ReconcileContext,
+): Promise<Result> {
+  const { links, secrets, watcher, clock, random, events, metrics } = options;
+  const link = links.store.get(`${INSTALL_NAMESPACE}/${linkName}`);
+  const secretKey = link && credentialsSecretKeyOf(link);
+  const secret = secretKey === undefined ? undefined : secrets.store.get(secretKey);
+  const running = watcher(linkName);
+  if (link === undefined || secret === undefined) return {};
+  const text = running?.kubeconfigText;
+  const token = text === undefined ? undefined : tokenOf(text);
+  const info = token === undefined ? undefined : readToken(token, clock.nowMs());
+  if (running?.session === undefined || text === undefined || info === undefined) {
+    return { requeueAfterMs: LOOK_PERIOD_MS };
+  }
+  metrics.tokenExpiry.set({ link: linkName }, info.expiresAtMs / 1000);
+  const dueInMs = renewTokenAtMs(info, renewedAtMs.get(linkName)) - clock.nowMs();
+  if (dueInMs > 0) return { requeueAfterMs: Math.min(dueInMs + random() * 1000, LOOK_PERIOD_MS) };
+  // A Secret changed by hand meanwhile is not ours to overwrite.
+  if (!holdsKubeconfig(secret, text)) return { requeueAfterMs: 1_000 };
+
+  try {
+    const fresh = await requestToken(running.session.client, info, context.signal);
+    const renewed = withToken(text, fresh);
+    if (renewed === undefined) return { requeueAfterMs: LOOK_PERIOD_MS };
+    const { namespace = INSTALL_NAMESPACE, name } = secret.metadata;
+    await options.client.patch(
+      RESOURCES.secrets,
+      { namespace, name },
+      kubeconfigPatch(secret, renewed),
+      { type: "merge", fieldManager: CONTROLLER_FIELD_MANAGER, signal: context.signal },
+    );
+  } catch (error) {
+    if (context.signal.aborted) throw error;
+    metrics.tokenRenewals.inc({ link: linkName, result: "failed" });
+    events.record(referenceOf(link), {
+      type: "Warning",
+      reason: REASONS.TokenRenewalFailed,
+      action: "RenewToken",
+      note: `The token of ServiceAccount ${info.namespace}/${info.serviceAccount}, which expires at ${new Date(info.expiresAtMs).toISOString()}, could not be renewed: ${errorMessage(error)}`,
+    });
+    throw error;
+  }
+  renewedAtMs.set(linkName, clock.nowMs());
+  metrics.tokenRenewals.inc({ link: linkName, result: "renewed" });
+  context.logger.info({ serviceAccount: info.serviceAccount }, "link token renewed");
+  events.record(referenceOf(link), {
+    type: "Normal",
+    reason: REASONS.TokenRenewed,
+    action: "RenewToken",
+    note: `Renewed the token of ServiceAccount ${info.namespace}/${info.serviceAccount}.`,
+  });
+  return { requeueAfterMs: LOOK_PERIOD_MS };
+}
+
+async function requestToken(
+  remote: KubeClient,
+  info: TokenInfo,
+  signal: AbortSignal,
+): Promise<string> {
+  const answer = await remote.request<{ status?: { token?: unknown } }>({
+    method: "POST",
+    path: `/api/v1/namespaces/${info.namespace}/serviceaccounts/${info.serviceAccount}/token`,
+    body: {
+      apiVersion: "authentication.k8s.io/v1",
+      kind: "TokenRequest",
+      spec: { expirationSeconds: lifetimeSeconds(info) },
+    },
+    signal,
+  });
+  const token = answer.status?.token;
+  if (typeof token !== "string" || token === "") {
+    throw new Error(`${remote.server} answered a TokenRequest without a token`);
+  }
+  return token;
+}

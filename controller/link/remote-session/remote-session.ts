@@ -1,0 +1,215 @@
+import type { KubeConfig } from "@kubernetes/client-node";
+import type { Clock, Random } from "../../../api/clock.ts";
+import { asksForExport } from "../../../api/export.ts";
+import { IDENTITY_CONFIG_MAP_NAME, INSTALL_NAMESPACE } from "../../../api/names.ts";
+import { type ConfigMap, keyOf, type KubeObject, type Service } from "../../../api/objects.ts";
+import { RESOURCES } from "../../../api/resources.ts";
+import type { Startable } from "../../../api/startable.ts";
+import { createKubeClient, type KubeClient } from "../../../kube/client/client.ts";
+import type { Logger } from "../../../kube/logger.ts";
+import type { KubeMetrics } from "../../../kube/metrics.ts";
+import { Reflector } from "../../../kube/reflector/reflector.ts";
+import { withTimeout } from "../../../kube/client/timeout-signal.ts";
+import { classifyApiFailure } from "./api-failure.ts";
+import type { SessionObservation, TimedFailure, WatchObservation } from "./api-observation.ts";
+import { EndpointIndex, type SliceSummary, summariseSlice } from "./endpoint-index.ts";
+import { GATEWAY_SERVICE_KEY, type GatewayServiceView } from "../gateway-target.ts";
+import type { RemoteView } from "../link-view.ts";
+
+export const HEARTBEAT_PERIOD_MS = 3_000;
+const HEARTBEAT_TIMEOUT_MS = 5_000;
+/** While it fails, the provider is asked more often, so that a link heals soon. */
+const HEARTBEAT_RETRY_MS = 1_000;
+/** A watch silent for longer is opened anew; bookmarks come every minute. */
+const IDLE_DEADLINE_MS = 75_000;
+
+export interface RemoteSessionOptions {
+  linkName: string;
+  kubeconfig: KubeConfig;
+  heartbeatPeriodMs: number;
+  clock: Clock;
+  random: Random;
+  logger: Logger;
+  metrics: KubeMetrics;
+  /** An exported Service, or whether it has a ready endpoint, changed. */
+  onServiceChanged: (key: string) => void;
+  /** What the session has to say of itself changed. */
+  onChanged: () => void;
+}
+
+/**
+ * Everything one link does with the provider's API: a client, the watches of
+ * what is exported, and a heartbeat that finds an API that is gone or a
+ * credential that was revoked, which a watch alone would not show.
+ */
+export class RemoteSession implements Startable {
+  readonly client: KubeClient;
+  readonly #options: RemoteSessionOptions;
+  readonly #services: Reflector<Service>;
+  readonly #slices: Reflector<SliceSummary>;
+  readonly #endpoints = new EndpointIndex();
+  readonly #view: RemoteView;
+  readonly #watchFailures = new Map<object, TimedFailure>();
+  readonly #startedAtMs: number;
+  readonly #stopping = new AbortController();
+  #beating: Promise<void> | undefined;
+  /** Between two heartbeats. */
+  #pause = new AbortController();
+  #answeredAtMs: number | undefined;
+  #heartbeatFailure: TimedFailure | undefined;
+  #identity: ConfigMap | undefined;
+
+  constructor(options: RemoteSessionOptions) {
+    const { linkName, clock, random, logger, metrics } = options;
+    this.#options = options;
+    this.#startedAtMs = clock.nowMs();
+    this.client = createKubeClient(options.kubeconfig, {
+      userAgent: `isthmus-controller/${linkName}`,
+      requestTimeoutMs: 10_000,
+      clock,
+      metrics,
+    });
+    const shared = { client: this.client, clock, random, logger, metrics };
+    this.#services = new Reflector<Service>({
+      ...shared,
+      resource: RESOURCES.services,
+      name: `${linkName}/services`,
+      idleDeadlineMs: IDLE_DEADLINE_MS,
+      transform: keepService,
+    });
+    this.#slices = new Reflector<SliceSummary>({
+      ...shared,
+      resource: RESOURCES.endpointSlices,
+      name: `${linkName}/endpointslices`,
+      idleDeadlineMs: IDLE_DEADLINE_MS,
+      transform: summariseSlice,
+    });
+    this.#view = {
+      services: this.#services.store,
+      hasReadyEndpoint: (key) => this.#endpoints.hasReady(key),
+    };
+    this.#services.onEvent(({ key }) => {
+      options.onServiceChanged(key);
+      if (key === GATEWAY_SERVICE_KEY) options.onChanged();
+    });
+    this.#slices.onEvent((event) => {
+      const changed = this.#endpoints.apply(event);
+      for (const key of changed) options.onServiceChanged(key);
+    });
+    this.#observe(this.#services);
+    this.#observe(this.#slices);
+  }
+
+  get synced(): boolean {
+    return this.#services.synced && this.#slices.synced;
+  }
+
+  /** The provider as the mirrors see it; undefined until it was listed once. */
+  get view(): RemoteView | undefined {
+    return this.synced ? this.#view : undefined;
+  }
+
+  get gatewayService(): GatewayServiceView {
+    if (!this.#services.synced) return { kind: "unlisted" };
+    const service = this.#services.store.get(GATEWAY_SERVICE_KEY);
+    return service === undefined ? { kind: "absent" } : { kind: "present", service };
+  }
+
+  /** What the provider publishes of itself, as of the last heartbeat. */
+  get identity(): ConfigMap | undefined {
+    return this.#identity;
+  }
+
+  get observation(): SessionObservation {
+    return {
+      startedAtMs: this.#startedAtMs,
+      answeredAtMs: this.#answeredAtMs,
+      heartbeatFailure: this.#heartbeatFailure,
+      watches: [this.#watch(this.#services), this.#watch(this.#slices)],
+    };
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    const combined = AbortSignal.any([signal, this.#stopping.signal]);
+    await Promise.all([this.#services.start(combined), this.#slices.start(combined)]);
+    this.#beating = this.#beat(combined);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await Promise.all([this.#services.stop(), this.#slices.stop(), this.#beating]);
+    await this.client.close();
+  }
+
+  #observe(reflector: Reflector<Service> | Reflector<SliceSummary>): void {
+    reflector.onState((state, error) => {
+      if (state === "watching") {
+        this.#watchFailures.delete(reflector);
+      } else if (error !== undefined) {
+        const before = this.#watchFailures.get(reflector);
+        this.#watchFailures.set(reflector, this.#failed(error, before));
+        // Whether only this watch broke or the whole API is lost shows at once.
+        if (this.#heartbeatFailure === undefined) this.#pause.abort();
+      }
+      this.#options.onChanged();
+    });
+  }
+
+  #watch(reflector: Reflector<Service> | Reflector<SliceSummary>): WatchObservation {
+    return {
+      synced: reflector.synced,
+      lastByteAtMs: reflector.lastByteAtMs,
+      failure: this.#watchFailures.get(reflector),
+    };
+  }
+
+  async #beat(signal: AbortSignal): Promise<void> {
+    const { clock, random, heartbeatPeriodMs } = this.#options;
+    signal.addEventListener("abort", () => this.#pause.abort(), { once: true });
+    while (!signal.aborted) {
+      await this.#beatOnce(signal);
+      if (signal.aborted) return;
+      const failing = this.#heartbeatFailure !== undefined;
+      const periodMs = failing ? HEARTBEAT_RETRY_MS : heartbeatPeriodMs;
+      this.#pause = new AbortController();
+      // Woken early: see #observe.
+      await clock.sleep(periodMs * (0.9 + 0.2 * random()), this.#pause.signal).catch(() => {});
+    }
+  }
+
+  async #beatOnce(signal: AbortSignal): Promise<void> {
+    const { clock, onChanged } = this.#options;
+    const limit = withTimeout(signal, HEARTBEAT_TIMEOUT_MS);
+    try {
+      this.#identity = await this.client.find<ConfigMap>(
+        RESOURCES.configMaps,
+        { namespace: INSTALL_NAMESPACE, name: IDENTITY_CONFIG_MAP_NAME },
+        { signal: limit.signal },
+      );
+      this.#answeredAtMs = clock.nowMs();
+      this.#heartbeatFailure = undefined;
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#heartbeatFailure = this.#failed(error, this.#heartbeatFailure, limit.timedOut());
+    } finally {
+      limit.dispose();
+    }
+    onChanged();
+  }
+
+  #failed(error: unknown, before: TimedFailure | undefined, timedOut = false): TimedFailure {
+    const { server } = this.client;
+    const failure = classifyApiFailure(error, server, timedOut);
+    // A denial begins when it is first heard, even where the API was lost before.
+    const goesOn = before !== undefined && before.kind === failure.kind;
+    return { ...failure, sinceMs: goesOn ? before.sinceMs : this.#options.clock.nowMs() };
+  }
+}
+
+/** Exported Services and the provider's gateway; nothing else is kept, and no managed fields. */
+function keepService(raw: KubeObject): Service | undefined {
+  const service: Service = raw;
+  if (!asksForExport(service) && keyOf(service) !== GATEWAY_SERVICE_KEY) return undefined;
+  const { managedFields: _dropped, ...metadata } = service.metadata;
+  return { ...service, metadata };
+}

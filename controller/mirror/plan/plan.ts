@@ -1,0 +1,190 @@
+import { ANNOTATIONS } from "../../../api/names.ts";
+import { splitKey, type Namespace, type Service } from "../../../api/objects.ts";
+import { isOurs } from "../../../api/ownership.ts";
+import { REASONS } from "../../../api/reasons.ts";
+import type { LinkView } from "../../link/link-view.ts";
+import { type MirrorStatus, mirrorFromExisting, mirrorService } from "./desired.ts";
+import type { GatewayPod, IpFamily } from "../gateway-pods.ts";
+import { type Candidate, describe, noticesOf, refusalOf, type Skip } from "./policies.ts";
+
+/** Everything a decision about one source of one link rests on. */
+export interface MirrorState {
+  /** Whether this cluster has a Link of that name. */
+  readonly linkExists: boolean;
+  readonly view: LinkView | undefined;
+  /** Our Services that stand for this source now, oldest first. */
+  readonly mirrors: readonly Service[];
+  /** Undefined when the provider does not have the source, or is not fully known. */
+  readonly candidate: Candidate | undefined;
+  readonly sourceReady: boolean;
+  /** Egress ports for the ports of the offer, in their order; undefined when there are not enough. */
+  readonly egressPorts: readonly number[] | undefined;
+  readonly gateways: readonly GatewayPod[];
+}
+
+/** A mirror Service as it should be, and whether its endpoints are. */
+export interface DesiredMirror {
+  readonly service: Service;
+  readonly status: MirrorStatus;
+}
+
+export type Plan =
+  /** Nothing may be concluded yet. */
+  | { readonly kind: "wait" }
+  /** No object of ours may stand for the source. */
+  | { readonly kind: "absent"; readonly skip?: Skip }
+  /** A mirror cannot be had, and what exists is left as it is. */
+  | { readonly kind: "blocked"; readonly skip: Skip }
+  /** The provider is not known: mirrors that exist stay, and close when they must. */
+  | { readonly kind: "hold"; readonly mirrors: readonly DesiredMirror[] }
+  /** This mirror and nothing else stands for the source. */
+  | {
+      readonly kind: "present";
+      readonly mirror: DesiredMirror;
+      readonly createNamespace: boolean;
+      readonly notices: readonly Skip[];
+    };
+
+/** Decides about one source of one link. Pure: the same state always gives the same plan. */
+export function planMirror(state: MirrorState): Plan {
+  const { view, candidate } = state;
+  if (view === undefined) return { kind: state.linkExists ? "wait" : "absent" };
+  if (view.deleting) return { kind: "absent" };
+  if (view.remote === undefined) {
+    const mirrors = state.mirrors.map((mirror) => held(mirror, view, state.gateways));
+    return { kind: "hold", mirrors };
+  }
+  if (candidate === undefined) return { kind: "absent" };
+  const refusal = refusalOf(candidate);
+  if (refusal !== undefined) {
+    return { kind: "absent", ...(refusal.skip && { skip: refusal.skip }) };
+  }
+  if (candidate.namespace && isTerminating(candidate.namespace)) {
+    return { kind: "blocked", skip: terminatingSkip(candidate) };
+  }
+  return present(state, view, candidate);
+}
+
+function present(state: MirrorState, view: LinkView, candidate: Candidate): Plan {
+  const { source, decision, mirrorKey, occupant, namespace } = candidate;
+  // A policy has refused what is not exported.
+  if (decision.kind !== "exported") return { kind: "absent" };
+  const { offer } = decision;
+  const existing = occupant && isOurs(occupant) ? occupant : undefined;
+  const status = statusOf(view, state.sourceReady, state.gateways, existing);
+  const notices = noticesOf(view, source, offer);
+  const createNamespace = namespace === undefined;
+  if (state.egressPorts === undefined) {
+    const skip = {
+      reason: REASONS.PortsExhausted,
+      message: `${describe(view, source)} has more ports than there are egress ports left; export fewer ports or Services.`,
+    };
+    if (existing === undefined) return { kind: "blocked", skip };
+    const mirror = { service: mirrorFromExisting(existing, status), status };
+    return { kind: "present", mirror, createNamespace, notices: [...notices, skip] };
+  }
+  const service = mirrorService({
+    view,
+    source,
+    mirrorKey,
+    ports: offer.ports,
+    egressPorts: state.egressPorts,
+    status,
+    existing,
+  });
+  return { kind: "present", mirror: { service, status }, createNamespace, notices };
+}
+
+/** Open only when the link is, the source has an endpoint, and a gateway can take the traffic. */
+function statusOf(
+  view: LinkView,
+  sourceReady: boolean,
+  gateways: readonly GatewayPod[],
+  existing: Service | undefined,
+): MirrorStatus {
+  if (!view.open) return linkNotReady(view);
+  if (!sourceReady) {
+    return {
+      state: "closed",
+      reason: REASONS.NoReadyEndpoints,
+      message: `The Service has no ready endpoint in cluster ${view.clusterName}.`,
+    };
+  }
+  return gatewayStatus(view, gateways, existing);
+}
+
+/**
+ * What is known of a mirror while the provider is not: its own record. One
+ * that was closed for a reason at the provider stays closed, as unknown is closed.
+ */
+function held(mirror: Service, view: LinkView, gateways: readonly GatewayPod[]): DesiredMirror {
+  const annotations = mirror.metadata.annotations ?? {};
+  const reason = annotations[ANNOTATIONS.stateReason];
+  const wasOpen =
+    annotations[ANNOTATIONS.state] === "open" || reason === REASONS.NoReadyEgressGateway;
+  let status: MirrorStatus;
+  if (!view.open) status = linkNotReady(view);
+  else if (wasOpen) status = gatewayStatus(view, gateways, mirror);
+  else {
+    status = {
+      state: "closed",
+      reason: reason === REASONS.NoReadyEndpoints ? reason : REASONS.LinkNotReady,
+      message: annotations[ANNOTATIONS.stateMessage] ?? "",
+    };
+  }
+  return { service: mirrorFromExisting(mirror, status), status };
+}
+
+function gatewayStatus(
+  view: LinkView,
+  gateways: readonly GatewayPod[],
+  existing: Service | undefined,
+): MirrorStatus {
+  const families = familiesOf(existing);
+  const reachable = gateways.some(({ addresses }) =>
+    families.some((family) => addresses[family] !== undefined),
+  );
+  return reachable
+    ? {
+        state: "open",
+        reason: REASONS.MirrorOpen,
+        message: `Traffic goes to cluster ${view.clusterName}.`,
+      }
+    : {
+        state: "closed",
+        reason: REASONS.NoReadyEgressGateway,
+        message: "No egress gateway of this cluster is Ready.",
+      };
+}
+
+/** Says no more than the link's name: why it is not ready is on the Link, once, not on each mirror. */
+function linkNotReady(view: LinkView): MirrorStatus {
+  return {
+    state: "closed",
+    reason: REASONS.LinkNotReady,
+    message: `Link ${view.name} is not Ready; its conditions say why.`,
+  };
+}
+
+/** The families of a Service; both are possible before the API server chose. */
+function familiesOf(service: Service | undefined): readonly IpFamily[] {
+  const families = (service?.spec?.ipFamilies ?? []).filter(isIpFamily);
+  return families.length > 0 ? families : ["IPv4", "IPv6"];
+}
+
+function isIpFamily(family: string): family is IpFamily {
+  return family === "IPv4" || family === "IPv6";
+}
+
+function isTerminating({ metadata, status }: Namespace): boolean {
+  return metadata.deletionTimestamp !== undefined || status?.phase === "Terminating";
+}
+
+function terminatingSkip({ view, source, mirrorKey }: Candidate): Skip {
+  return {
+    reason: REASONS.NamespaceTerminating,
+    message:
+      `${describe(view, source)} is not mirrored: namespace ${splitKey(mirrorKey).namespace ?? ""} is being deleted; ` +
+      `create it again once it is gone.`,
+  };
+}
