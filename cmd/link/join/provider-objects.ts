@@ -71,7 +71,7 @@ function ownRules(consumer: string) {
       apiGroups: [""],
       resources: ["configmaps"],
       resourceNames: [IDENTITY_CONFIG_MAP_NAME],
-      verbs: ["get", "list", "watch"],
+      verbs: ["get"],
     },
     {
       apiGroups: [RESOURCES.peers.group],

@@ -107,7 +107,6 @@ describe("link join", () => {
       ["watch", RESOURCES.services, {}],
       ["watch", RESOURCES.endpointSlices, {}],
       ["get", RESOURCES.configMaps, inSystem("isthmus-identity")],
-      ["watch", RESOURCES.configMaps, inSystem("isthmus-identity")],
       ["patch", RESOURCES.peers, inSystem("east")],
       [
         "create",
@@ -128,6 +127,7 @@ describe("link join", () => {
       ["get", RESOURCES.secrets, inSystem("isthmus-ca")],
       ["get", RESOURCES.configMaps, inSystem("isthmus-config")],
       ["list", RESOURCES.configMaps, { namespace: INSTALL_NAMESPACE }],
+      ["watch", RESOURCES.configMaps, inSystem("isthmus-identity")],
       ["patch", RESOURCES.peers, inSystem("north")],
       ["delete", RESOURCES.peers, inSystem("east")],
       ["create", RESOURCES.peers, { namespace: INSTALL_NAMESPACE }],
