@@ -31,7 +31,11 @@ function processIds(): number[] {
 
 function belongsTo(pid: number, uids: readonly string[]): boolean {
   const groups = readProc(pid, "cgroup");
-  return uids.some((uid) => groups.includes(uid)) && readProc(pid, "comm").trim() !== PAUSE;
+  // The systemd driver writes a uid with underscores.
+  const named = uids.some(
+    (uid) => groups.includes(uid) || groups.includes(uid.replaceAll("-", "_")),
+  );
+  return named && readProc(pid, "comm").trim() !== PAUSE;
 }
 
 /** A file of a process, empty when the process has ended meanwhile. */
