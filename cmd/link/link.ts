@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { isatty } from "node:tty";
 import { CommanderError } from "commander";
 import path from "node:path";
 import { systemClock } from "../../api/clock.ts";
@@ -7,8 +8,10 @@ import { createProgram } from "./program.ts";
 import { TerminalReporter } from "./terminal-reporter.ts";
 
 /** Colour where a person looks, unless they said no. https://no-color.org */
-function wantsColor(stream: NodeJS.WriteStream): boolean {
-  return stream.isTTY && (process.env["NO_COLOR"] ?? "") === "" && process.env["TERM"] !== "dumb";
+function wantsColor(stream: { fd: number }): boolean {
+  return (
+    isatty(stream.fd) && (process.env["NO_COLOR"] ?? "") === "" && process.env["TERM"] !== "dumb"
+  );
 }
 
 /** kubectl finds plugins by their name on the PATH and hides it from them. */

@@ -1,8 +1,11 @@
+import { isatty } from "node:tty";
 import { constants } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
-import pc from "picocolors";
+import { createColors } from "picocolors";
 import type { Bed, ClusterSpec } from "./bed.ts";
 import { attachBed, provider, type ProviderName, providerNames, runningBeds } from "./provider.ts";
+
+const pc = createColors(isatty(process.stdout.fd));
 
 interface UpOptions {
   readonly clusters: string;

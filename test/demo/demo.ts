@@ -1,5 +1,5 @@
+import { isatty } from "node:tty";
 import { parseArgs } from "node:util";
-import pc from "picocolors";
 import { errorMessage } from "../../api/errors.ts";
 import { kindProvider } from "../bed/kind.ts";
 import { localProvider } from "../bed/local.ts";
@@ -26,7 +26,7 @@ async function main(): Promise<number> {
     process.stdout.write(`${USAGE}\n`);
     return values.help ? 0 : 2;
   }
-  const printer = createPrinter(process.stdout.isTTY);
+  const printer = createPrinter(isatty(process.stdout.fd));
   const { signal } = untilInterrupted();
   const beganMs = performance.now();
   let system: System | undefined;
@@ -46,7 +46,7 @@ async function main(): Promise<number> {
       tellWhatToTry(system);
     } else await system?.down();
     const total = formatDuration(performance.now() - beganMs);
-    process.stdout.write(`${pc.bold(pc.green("demo ok"))} in ${total}: ${figures.join(", ")}\n`);
+    printer.success("demo ok", `in ${total}: ${figures.join(", ")}`);
     return 0;
   } catch (error) {
     keepLogs = !signal.aborted;

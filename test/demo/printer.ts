@@ -1,12 +1,13 @@
 import ora from "ora";
-import pc from "picocolors";
+import { createColors } from "picocolors";
 
 /** Tells of steps as they are taken, each with its time: in colour on a terminal, plain otherwise. */
 export interface Printer {
   heading(text: string): void;
   /** Runs a step and prints what it says it did, with the time it took. */
   step<T>(text: string, action: (progress: (line: string) => void) => Promise<Told<T>>): Promise<T>;
-  note(text: string): void;
+  /** The last line: all went well. */
+  success(verdict: string, figures: string): void;
   failure(text: string): void;
 }
 
@@ -27,9 +28,10 @@ function say(line: string): void {
 
 /** A printer on standard output. */
 export function createPrinter(terminal: boolean): Printer {
+  const pc = createColors(terminal);
   return {
     heading: (text) => say(`\n${pc.bold(text)}`),
-    note: (text) => say(`    ${pc.dim(text)}`),
+    success: (verdict, figures) => say(`${pc.bold(pc.green(verdict))} ${figures}`),
     failure: (text) => say(pc.red(text)),
     async step(text, action) {
       const spinner = terminal ? ora({ text, indent: 2, discardStdin: false }).start() : undefined;

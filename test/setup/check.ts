@@ -1,7 +1,10 @@
 // npm run check: every check of the code, all of them even when one fails.
+import { isatty } from "node:tty";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import pc from "picocolors";
+import { createColors } from "picocolors";
+
+const pc = createColors(isatty(process.stdout.fd));
 
 const projectFolder = join(import.meta.dirname, "..", "..");
 const folders = ["api", "kube", "pki", "controller", "gateway", "cmd", "test", "bench"];
