@@ -17,6 +17,8 @@ const attemptSchema = z.object({
   body: z.string().exactOptional(),
   /** System error code, when there was none: ECONNREFUSED, ECONNRESET, ENOTFOUND, ETIMEDOUT, … */
   code: z.string().exactOptional(),
+  /** What a timed out attempt was waiting for. */
+  waitingFor: z.literal(["lookup", "connect", "answer"]).exactOptional(),
 });
 
 /** One connection that a caller made, and what came of it. */
@@ -25,6 +27,7 @@ export type Attempt = Readonly<z.infer<typeof attemptSchema>>;
 /** Says in a few words what came of an attempt. */
 export function outcomeOf(attempt: Attempt | undefined): string {
   if (attempt === undefined) return "no attempt yet";
+  if (attempt.waitingFor !== undefined) return `no ${attempt.waitingFor} in time`;
   return attempt.code ?? `${attempt.status ?? "?"} ${(attempt.body ?? "").trim()}`;
 }
 
@@ -35,12 +38,14 @@ const call = () => {
   const atMs = Date.now();
   const began = performance.now();
   let told = false;
+  let waitingFor = "lookup";
   const tell = (outcome) => {
     if (told) return;
     told = true;
     const tookMs = Math.round((performance.now() - began) * 1000) / 1000;
     process.stdout.write(JSON.stringify({ atMs, tookMs, ...outcome }) + "\\n");
   };
+  const waitFor = (what) => () => { waitingFor = what; };
   const request = http.get(TARGET, { agent: false }, (response) => {
     let body = "";
     response.setEncoding("utf8");
@@ -49,7 +54,11 @@ const call = () => {
     response.on("error", (error) => tell({ code: error.code ?? "ERROR" }));
   });
   request.on("error", (error) => tell({ code: error.code ?? "ERROR" }));
-  setTimeout(() => { tell({ code: "ETIMEDOUT" }); request.destroy(); }, Number(TIMEOUT_MS)).unref();
+  request.once("socket", (socket) => {
+    socket.once("lookup", waitFor("connect"));
+    socket.once("connect", waitFor("answer"));
+  });
+  setTimeout(() => { tell({ code: "ETIMEDOUT", waitingFor }); request.destroy(); }, Number(TIMEOUT_MS)).unref();
 };
 setInterval(call, Number(PERIOD_MS));
 process.on("SIGTERM", () => process.exit(0));
