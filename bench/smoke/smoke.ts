@@ -93,10 +93,14 @@ export async function measureSmoke(
       target: `http://${MIRROR}.${NAMESPACE}.svc.cluster.local/`,
       periodMs: 10,
     });
-    const exports = await measureExports(west, caller, plan.exports, say);
+    const exports = await repeat("export to answer", plan.exports, say, () =>
+      measureExport(west, caller),
+    );
     await annotate(west, true);
     await untilAnswered(caller, "west", Date.now());
-    const kills = await measureKills(west, caller, plan.kills, say);
+    const kills = await repeat("killed to refused", plan.kills, say, () =>
+      measureKill(west, caller),
+    );
     await caller.stop();
     return {
       exportToAnswerMs: summarize(exports),
@@ -120,40 +124,38 @@ async function annotate(west: Member, exported: boolean): Promise<void> {
   );
 }
 
-async function measureExports(
-  west: Member,
-  caller: Caller,
+/** Takes a measurement in milliseconds a number of times, one after the other. */
+async function repeat(
+  what: string,
   runs: number,
   say: (line: string) => void,
-) {
+  measureMs: () => Promise<number>,
+): Promise<number[]> {
   const tookMs: number[] = [];
-  for (let run = 0; run < runs; run += 1) {
-    const sinceMs = Date.now();
-    await annotate(west, true);
-    tookMs.push((await untilAnswered(caller, "west", sinceMs)).tookMs);
-    const endedMs = Date.now();
-    await annotate(west, false);
-    await untilUnresolved(caller, endedMs);
-    say(`export ${run + 1} of ${runs}: ${Math.round(tookMs.at(-1) ?? 0)} ms`);
+  for (let run = 1; run <= runs; run += 1) {
+    const ms = await measureMs();
+    tookMs.push(ms);
+    say(`${what} ${run} of ${runs}: ${Math.round(ms)} ms`);
   }
   return tookMs;
 }
 
-async function measureKills(
-  west: Member,
-  caller: Caller,
-  runs: number,
-  say: (line: string) => void,
-) {
-  const tookMs: number[] = [];
-  for (let run = 0; run < runs; run += 1) {
-    await untilSteady(caller, "west", STEADY);
-    const killedAtMs = await killGateway(west);
-    tookMs.push((await untilRefused(caller, killedAtMs)).tookMs);
-    await scaleGateway(west, 2);
-    await untilAnswered(caller, "west", Date.now());
-    say(`kill ${run + 1} of ${runs}: refused after ${Math.round(tookMs.at(-1) ?? 0)} ms`);
-  }
+async function measureExport(west: Member, caller: Caller): Promise<number> {
+  const sinceMs = Date.now();
+  await annotate(west, true);
+  const { tookMs } = await untilAnswered(caller, "west", sinceMs);
+  const endedMs = Date.now();
+  await annotate(west, false);
+  await untilUnresolved(caller, endedMs);
+  return tookMs;
+}
+
+async function measureKill(west: Member, caller: Caller): Promise<number> {
+  await untilSteady(caller, "west", STEADY);
+  const killedAtMs = await killGateway(west);
+  const { tookMs } = await untilRefused(caller, killedAtMs);
+  await scaleGateway(west, 2);
+  await untilAnswered(caller, "west", Date.now());
   return tookMs;
 }
 

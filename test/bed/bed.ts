@@ -122,3 +122,11 @@ export interface Provider {
   /** @throws Error if the bed cannot be brought up; what was already up is gone by then. */
   up(options: BedOptions): Promise<Bed>;
 }
+
+/** The cluster of that name, for every provider's `cluster`. @throws Error if there is none. */
+export function clusterNamed(clusters: ReadonlyMap<string, Cluster>, name: string): Cluster {
+  const cluster = clusters.get(name);
+  if (!cluster)
+    throw new Error(`the bed has no cluster ${name}, only ${[...clusters.keys()].join(", ")}`);
+  return cluster;
+}

@@ -11,7 +11,15 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { stringify } from "yaml";
 import { clusterPodCidr, serviceCidr } from "./address-plan.ts";
-import type { Bed, BedNode, BedOptions, Cluster, ClusterSpec, Provider } from "./bed.ts";
+import {
+  type Bed,
+  type BedNode,
+  type BedOptions,
+  type Cluster,
+  type ClusterSpec,
+  clusterNamed,
+  type Provider,
+} from "./bed.ts";
 import { run, runOk } from "./command.ts";
 import { startCloud } from "./cloud-process.ts";
 import { kubeconfigText, readKubeconfig } from "./kubeconfig.ts";
@@ -189,12 +197,7 @@ export function attachKindBed(id: string): Bed {
     logsFolder: join(folder, "logs"),
     // Docker hands out its network from the lower end; this is the upper one.
     loadBalancerPrefix: `${address.split(".").slice(0, 2).join(".")}.250`,
-    cluster(name) {
-      const cluster = clusters.get(name);
-      if (!cluster)
-        throw new Error(`the bed has no cluster ${name}, only ${[...clusters.keys()].join(", ")}`);
-      return cluster;
-    },
+    cluster: (name) => clusterNamed(clusters, name),
     async down(options = {}) {
       if (isDown) return undefined;
       isDown = true;

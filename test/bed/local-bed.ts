@@ -2,7 +2,7 @@ import { cpSync, existsSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { addressPlan, clusterPodCidr, nodePodCidr, serviceCidr } from "./address-plan.ts";
-import type { Bed, BedNode, Cluster } from "./bed.ts";
+import { type Bed, type BedNode, type Cluster, clusterNamed } from "./bed.ts";
 import { run } from "./command.ts";
 import {
   adminKubeconfigPath,
@@ -90,12 +90,7 @@ export function localBed(state: BedState): Bed {
     kubeconfigPath: mergedKubeconfigPath(state.slot),
     logsFolder: state.logsFolder,
     loadBalancerPrefix: addressPlan(state.slot).loadBalancerPrefix,
-    cluster(name) {
-      const cluster = clusters.get(name);
-      if (!cluster)
-        throw new Error(`the bed has no cluster ${name}, only ${[...clusters.keys()].join(", ")}`);
-      return cluster;
-    },
+    cluster: (name) => clusterNamed(clusters, name),
     async down(options = {}) {
       if (isDown) return undefined;
       isDown = true;
