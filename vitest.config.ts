@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { INTEGRATION_WORKERS } from "./test/bed/vitest-global-setup.ts";
 
 const SECOND_MS = 1000;
 
@@ -12,6 +13,7 @@ export default defineConfig({
             "{api,kube,pki,controller,gateway,cmd,test/bed,test/setup,test/faults,bench}/**/*.test.ts",
           ],
           testTimeout: 20 * SECOND_MS,
+          sequence: { groupOrder: 0 },
         },
       },
       {
@@ -21,6 +23,9 @@ export default defineConfig({
           globalSetup: ["test/bed/vitest-global-setup.ts"],
           testTimeout: 60 * SECOND_MS,
           hookTimeout: 60 * SECOND_MS,
+          // These mostly wait; each worker has control planes of its own.
+          maxWorkers: INTEGRATION_WORKERS,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -31,6 +36,7 @@ export default defineConfig({
           hookTimeout: 300 * SECOND_MS,
           // One set of nodes at a time fits two cores.
           fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -25,8 +25,23 @@ export const IDENTITY_KEYS = {
   trustBundle: "ca.crt",
 } as const;
 
-/** Secret with the cluster's own CA: `tls.crt`, `tls.key`, `ca.crt` (the bundle, old and new during rotation). */
+/** Secret with the cluster's own CA: `tls.crt`, `tls.key`, and `ca.crt` with what others have to trust besides. */
 export const CA_SECRET_NAME = "isthmus-ca";
+/** In that Secret, while the CA is rotated: the one that comes next, or the one before (docs/rotation.md). */
+export const CA_ROTATION_KEYS = {
+  nextCertificate: "next.crt",
+  nextKey: "next.key",
+  previousCertificate: "previous.crt",
+} as const;
+/** Annotations of that Secret. */
+export const CA_ROTATION_ANNOTATIONS = {
+  /** Asks for a rotation; any text, each asks once. */
+  requested: "isthmus.dev/rotate",
+  /** The last request that was carried out. */
+  finished: "isthmus.dev/rotated",
+  /** How far a rotation is, as JSON. */
+  progress: "isthmus.dev/rotation",
+} as const;
 /** Secret with the gateways' leaf: `tls.crt`, `tls.key`. */
 export const GATEWAY_TLS_SECRET_NAME = "isthmus-gateway-tls";
 

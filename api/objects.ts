@@ -103,8 +103,15 @@ export interface EndpointSlice extends KubeObject {
   ports?: EndpointPort[] | null;
 }
 
+export interface EndpointAddress {
+  ip: string;
+  nodeName?: string;
+  targetRef?: Endpoint["targetRef"];
+}
+
 export interface EndpointSubset {
-  addresses?: { ip: string; nodeName?: string; targetRef?: Endpoint["targetRef"] }[];
+  addresses?: EndpointAddress[];
+  notReadyAddresses?: EndpointAddress[];
   ports?: { name?: string; port: number; protocol?: string; appProtocol?: string }[];
 }
 

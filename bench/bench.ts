@@ -1,16 +1,72 @@
 import { mkdirSync, writeFileSync } from "node:fs";
+import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
 import { errorMessage } from "../api/errors.ts";
 import { untilInterrupted } from "../test/system/interrupt.ts";
+import * as chaos from "./chaos/chaos.ts";
+import { chaosRecord, chaosReport, isPassed } from "./chaos/report.ts";
+import * as faults from "./faults/faults.ts";
+import { faultsRecord, faultsReport } from "./faults/report.ts";
 import { describeMachine } from "./machine.ts";
 import { smokeReport } from "./smoke/report.ts";
-import { FULL_PLAN, measureSmoke, QUICK_PLAN } from "./smoke/smoke.ts";
+import * as smoke from "./smoke/smoke.ts";
 
 const RESULTS_FOLDER = new URL("results/", import.meta.url);
 
+const MAX_SEED = 2 ** 31;
+
 const USAGE = `npm run bench -- smoke [--quick]
+npm run bench -- faults [--quick]
+npm run bench -- chaos [--minutes N] [--seed S]
   smoke    export to first answer, gateway killed to refused, rate and latency through both gateways
-  --quick  fewer runs: for a look, not for the record`;
+  faults   four faults of a provider to the first refusal and to 200 mirrors closed, and the way back
+  chaos    random faults with recovery, two providers and a consumer, judged by an oracle; exits 1 when it fails
+  --quick  fewer runs: for a look, not for the record; for chaos: 2 minutes instead of 10
+  --seed   number that repeats the order of faults; by default one drawn by chance, which is told`;
+
+interface Outcome {
+  /** What bench/results/NAME.json holds. */
+  readonly record: object;
+  /** The same for people. */
+  readonly report: string;
+  /** Whether what was judged, if anything was, is as it should be. */
+  readonly passed: boolean;
+}
+
+interface BenchContext {
+  readonly quick: boolean;
+  readonly minutes: number | undefined;
+  readonly seed: number;
+  readonly signal: AbortSignal;
+}
+
+const BENCHES: Readonly<Record<string, (context: BenchContext) => Promise<Outcome>>> = {
+  async smoke({ quick, signal }) {
+    const plan = quick ? smoke.QUICK_PLAN : smoke.FULL_PLAN;
+    const result = await smoke.measureSmoke(plan, say, signal);
+    const machine = describeMachine(Date.now());
+    return { record: { machine, ...result }, report: smokeReport(machine, result), passed: true };
+  },
+  async faults({ quick, signal }) {
+    const plan = quick ? faults.QUICK_PLAN : faults.FULL_PLAN;
+    const result = await faults.measureFaults(plan, say, signal);
+    const machine = describeMachine(Date.now());
+    return {
+      record: faultsRecord(machine, result),
+      report: faultsReport(machine, result),
+      passed: true,
+    };
+  },
+  async chaos({ quick, minutes = quick ? 2 : 10, seed, signal }) {
+    const result = await chaos.runChaos({ seed, durationMs: minutes * 60_000, say, signal });
+    const machine = describeMachine(Date.now());
+    return {
+      record: chaosRecord(machine, result),
+      report: chaosReport(machine, result),
+      passed: isPassed(result),
+    };
+  },
+};
 
 function say(line: string): void {
   process.stderr.write(`${line}\n`);
@@ -19,22 +75,31 @@ function say(line: string): void {
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { quick: { type: "boolean", default: false } },
+    options: {
+      quick: { type: "boolean", default: false },
+      minutes: { type: "string" },
+      seed: { type: "string", default: String(randomInt(MAX_SEED)) },
+    },
   });
-  if (positionals[0] !== "smoke" || positionals.length > 1) {
+  const [name = "", ...further] = positionals;
+  const bench = Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined;
+  const minutes = values.minutes === undefined ? undefined : Number(values.minutes);
+  const seed = Number(values.seed);
+  const isUsable = Number.isSafeInteger(seed) && (minutes === undefined || minutes > 0);
+  if (bench === undefined || further.length > 0 || !isUsable) {
     process.stderr.write(`${USAGE}\n`);
     return 2;
   }
   const { signal } = untilInterrupted();
-  const result = await measureSmoke(values.quick ? QUICK_PLAN : FULL_PLAN, say, signal);
-  const machine = describeMachine(Date.now());
+  const { quick } = values;
+  const { record, report, passed } = await bench({ quick, minutes, seed, signal });
   mkdirSync(RESULTS_FOLDER, { recursive: true });
   writeFileSync(
-    new URL("smoke.json", RESULTS_FOLDER),
-    `${JSON.stringify({ machine, ...result }, undefined, 2)}\n`,
+    new URL(`${name}.json`, RESULTS_FOLDER),
+    `${JSON.stringify(record, undefined, 2)}\n`,
   );
-  process.stdout.write(smokeReport(machine, result));
-  return 0;
+  process.stdout.write(report);
+  return passed ? 0 : 1;
 }
 
 try {

@@ -13,26 +13,34 @@ import type { Logger } from "../kube/logger.ts";
 import { declareKubeMetrics, type KubeMetrics } from "../kube/metrics.ts";
 import { Reflector } from "../kube/reflector/reflector.ts";
 import { createIdentityKeeper, readOwnBundle } from "./identity/identity.ts";
-import { fenceWrites } from "./leader-fence.ts";
+import { LeaderFence } from "./leader-fence.ts";
 import { createLinkManager } from "./link/link.ts";
 import { createTokenRenewal } from "./link/credentials/token-renewal.ts";
-import { createTrustFollowing } from "./link/trust-following/trust-following.ts";
+import { PeerBundles } from "./link/trust-following/peer-bundles.ts";
+import { createTrustFollowing, linkNames } from "./link/trust-following/trust-following.ts";
 import { declareLinkMetrics, type LinkMetrics } from "./metrics.ts";
 import { createMirrorCaches, type MirrorCaches } from "./mirror/caches.ts";
 import { declareMirrorMetrics, type MirrorMetrics } from "./mirror/metrics.ts";
 import { createMirrorController } from "./mirror/mirror.ts";
 
-const LAST_EVENTS_MS = 1_000;
+/** For what is on the wire when the leader is told to stop, and for the Events of what it did. */
+const LAST_WRITES_MS = 2_000;
+
+const DEFAULT_CA_OVERLAP_MS = 3_600_000;
 
 export interface IsthmusControllerOptions {
   /** Of the own cluster; closed by whoever made it. */
   client: KubeClient;
+  /** Of the own cluster too, for the Lease alone: a renewal must not stand in line behind the leader's writes. */
+  leaseClient?: KubeClient;
   /** This cluster's name among its peers. */
   clusterName: string;
   /** Unique to this replica: the name of its Pod. */
   replica: string;
   health: { port: number; host?: string };
   lease?: Pick<LeaderElectorOptions, "leaseDurationMs" | "renewDeadlineMs" | "retryPeriodMs">;
+  /** How long old and new CA stand side by side at each step of a rotation, in ms; an hour when absent. */
+  caOverlapMs?: number;
   clock: Clock;
   random: Random;
   logger: Logger;
@@ -81,6 +89,7 @@ export class IsthmusController implements Startable {
     this.#elector = new LeaderElector({
       ...shared,
       ...options.lease,
+      client: options.leaseClient ?? client,
       namespace: INSTALL_NAMESPACE,
       name: LEADER_LEASE_NAME,
       identity: options.replica,
@@ -122,10 +131,11 @@ export class IsthmusController implements Startable {
     await this.#health.stop();
   }
 
-  /** The leader's work, until `signal` aborts. */
-  async #lead(signal: AbortSignal): Promise<void> {
+  /** The leader's work, until `signal` aborts; resolves with whether every write of it was answered. */
+  async #lead(signal: AbortSignal): Promise<boolean> {
     const { clusterName, replica, clock, random, logger } = this.#options;
-    const client = fenceWrites(this.#options.client, () => this.#elector.isLeader());
+    const fence = new LeaderFence(() => this.#elector.isLeader());
+    const client = fence.guard(this.#options.client);
     const events = new EventRecorder({
       client,
       reportingController: `isthmus.dev/${CONTROLLER_NAME}`,
@@ -139,6 +149,7 @@ export class IsthmusController implements Startable {
       links: this.#links,
       secrets: this.#secrets,
       ownCluster: clusterName,
+      leading: () => this.#elector.isLeader(),
       events,
       clock,
       random,
@@ -161,29 +172,50 @@ export class IsthmusController implements Startable {
       kubeMetrics: this.#kubeMetrics,
     });
     links.connect(mirrors);
-    const watcher = (name: string) => links.watcher(name);
+    const remote = {
+      watcher: (name: string) => links.watcher(name),
+      fence: (other: KubeClient) => fence.guard(other),
+    };
+    const peerBundles = new PeerBundles();
     const parts: Startable[] = [
-      createIdentityKeeper({ ...shared, clusterName }),
+      createIdentityKeeper({
+        ...shared,
+        clusterName,
+        overlapMs: this.#options.caOverlapMs ?? DEFAULT_CA_OVERLAP_MS,
+        monotonicMs,
+        linksLacking: (certificatePem) =>
+          peerBundles.lacking(linkNames(this.#links.store.list()), certificatePem),
+        gatewayPods: () => this.#mirrorCaches.gatewayPods.store.list(),
+      }),
       mirrors,
       links,
-      createTokenRenewal({ ...shared, watcher }),
+      createTokenRenewal({ ...shared, ...remote, monotonicMs }),
       createTrustFollowing({
         ...shared,
-        watcher,
+        ...remote,
         ownBundle: () => readOwnBundle(this.#secrets, clock.nowMs()),
+        peerBundles,
       }),
     ];
     try {
       for (const part of parts) await part.start(signal);
       await untilAborted(signal);
     } finally {
+      // A lost term is over; in one that is given up, what is on the wire may be answered.
+      const graceMs = Math.max(0, Math.min(LAST_WRITES_MS, this.#elector.remainingMs()));
+      if (graceMs === 0) fence.cut();
+      const limit = new AbortController();
+      const late = clock.sleep(graceMs, limit.signal).then(
+        () => fence.cut(),
+        () => {},
+      );
       await Promise.all(parts.toReversed().map(async (part) => await part.stop()));
       // What was decided is told, unless the API server is slow to take it.
-      const limit = new AbortController();
-      const late = clock.sleep(LAST_EVENTS_MS, limit.signal).catch(() => {});
       await Promise.race([events.flush(), late]);
       limit.abort();
+      await late;
     }
+    return fence.settled;
   }
 
   #caches(): Reflector<KubeObject>[] {
@@ -205,6 +237,10 @@ export class IsthmusController implements Startable {
 function dropManagedFields(raw: KubeObject): Secret {
   const { managedFields: _dropped, ...metadata } = raw.metadata;
   return { ...raw, metadata };
+}
+
+function monotonicMs(): number {
+  return performance.now();
 }
 
 async function untilAborted(signal: AbortSignal): Promise<void> {

@@ -9,12 +9,13 @@ export interface LinkMetrics {
   readonly conditionTransitions: Counter<"link" | "condition" | "reason">;
   readonly apiLastHeard: Gauge<"link">;
   readonly probes: Counter<"link" | "result">;
-  readonly probeSeconds: Histogram<"link">;
+  readonly probeSeconds: Histogram<"link" | "address">;
   readonly gatewayAddressUp: Gauge<"link" | "address">;
   readonly statusWrites: Counter<"link">;
   readonly tokenRenewals: Counter<"link" | "result">;
   readonly tokenExpiry: Gauge<"link">;
   readonly certificateExpiry: Gauge<"certificate">;
+  readonly authorityRotation: Gauge<"phase">;
 }
 
 /** Declares the metrics on `registry`; call it once per registry. */
@@ -47,8 +48,8 @@ export function declareLinkMetrics(registry: Registry): LinkMetrics {
     }),
     probeSeconds: new Histogram({
       name: "isthmus_link_gateway_probe_duration_seconds",
-      help: "Duration of good probes; the first over a session includes opening it.",
-      labelNames: ["link"],
+      help: "Duration of good probes; the first over a session includes opening it. At most 16 addresses a link.",
+      labelNames: ["link", "address"],
       buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
       registers,
     }),
@@ -78,8 +79,14 @@ export function declareLinkMetrics(registry: Registry): LinkMetrics {
     }),
     certificateExpiry: new Gauge({
       name: "isthmus_certificate_expiry_timestamp_seconds",
-      help: "When this cluster's own certificates (authority, leaf) expire.",
+      help: "When this cluster's own certificates (authority, authority-next, leaf) expire.",
       labelNames: ["certificate"],
+      registers,
+    }),
+    authorityRotation: new Gauge({
+      name: "isthmus_authority_rotation_phase",
+      help: "1 for the phase that the rotation of this cluster's CA is in (idle, announcing, announced, switching, switched), 0 for the others.",
+      labelNames: ["phase"],
       registers,
     }),
   };

@@ -104,16 +104,19 @@ export class ClusterWatch {
   }
 }
 
+const MIRROR_ANNOTATIONS: ReadonlySet<string> = new Set([ANNOTATIONS.source, ANNOTATIONS.state]);
+
 /** Only mirrors that are ours, and of them what routes are made of. */
 function keepMirror(raw: KubeObject): Service | undefined {
   const service: Service = raw;
   if (!isOurs(service)) return undefined;
   const { managedFields = [], annotations = {}, ...metadata } = service.metadata;
-  const source = annotations[ANNOTATIONS.source];
   return {
     metadata: {
       ...metadata,
-      annotations: source === undefined ? {} : { [ANNOTATIONS.source]: source },
+      annotations: Object.fromEntries(
+        Object.entries(annotations).filter(([name]) => MIRROR_ANNOTATIONS.has(name)),
+      ),
       managedFields: managedFields.map(({ manager }) => (manager === undefined ? {} : { manager })),
     },
     spec: { ports: service.spec?.ports ?? [] },

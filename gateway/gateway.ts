@@ -18,7 +18,6 @@ import type { Target } from "./ingress/endpoint-index.ts";
 import { type ForbidsTarget, forbidTargets } from "./ingress/forbidden-addresses.ts";
 import { Ingress, type IngressLimits } from "./ingress/ingress.ts";
 import { type GatewayMetrics, declareGatewayMetrics } from "./metrics.ts";
-import type { SessionTimes } from "./session/peer-session.ts";
 
 export interface GatewayOptions {
   /** Of the gateway's own cluster; closed by whoever made it. */
@@ -35,7 +34,6 @@ export interface GatewayOptions {
   /** Replaces the rule of which addresses are never connected to. */
   forbids?: ForbidsTarget;
   sessionsPerAddress?: number;
-  times?: SessionTimes;
   limits?: IngressLimits;
   /** How long listeners stay after a drain began, until kube-proxy has moved on. */
   drainDelayMs: number;

@@ -12,7 +12,7 @@ export function declareGatewayMetrics(registry: Registry) {
     }),
     sessionFailures: new Counter({
       name: "isthmus_gateway_session_failures_total",
-      help: "Sessions to a remote gateway that ended or never began, by reason.",
+      help: "Sessions to a remote gateway that ended or never began, by reason: PingTimeout, ConnectTimeout, CertificateUntrusted, IdentityMismatch, SessionLost, or an error code (CERT_HAS_EXPIRED, ECONNREFUSED, …).",
       labelNames: ["link", "address", "reason"],
       registers,
     }),
@@ -25,7 +25,13 @@ export function declareGatewayMetrics(registry: Registry) {
     }),
     linkUp: new Gauge({
       name: "isthmus_gateway_link_up",
-      help: "1 while the link's listeners are open, 0 while they are closed.",
+      help: "1 while this gateway's own sessions of the link are up, 0 while they are not.",
+      labelNames: ["link"],
+      registers,
+    }),
+    linkAdmitted: new Gauge({
+      name: "isthmus_gateway_link_admitted",
+      help: "1 while the Link's condition Ready is True, as this gateway last saw it.",
       labelNames: ["link"],
       registers,
     }),
@@ -41,6 +47,12 @@ export function declareGatewayMetrics(registry: Registry) {
       labelNames: ["link"],
       registers,
     }),
+    closedPorts: new Gauge({
+      name: "isthmus_gateway_closed_ports",
+      help: "Mirrored ports that are not listened on: NoSession, MirrorClosed, Draining, or why the Link is not Ready.",
+      labelNames: ["link", "reason"],
+      registers,
+    }),
     listenErrors: new Counter({
       name: "isthmus_gateway_listen_errors_total",
       help: "Attempts to listen on an egress port that failed, by error code.",
@@ -49,13 +61,19 @@ export function declareGatewayMetrics(registry: Registry) {
     }),
     ingressSessions: new Gauge({
       name: "isthmus_gateway_ingress_sessions",
-      help: "Sessions accepted from a consumer.",
+      help: "Sessions with a consumer now.",
+      labelNames: ["consumer"],
+      registers,
+    }),
+    ingressAccepted: new Counter({
+      name: "isthmus_gateway_ingress_sessions_total",
+      help: "Sessions accepted from a consumer since the start: grows by itself only when sessions are replaced or lost.",
       labelNames: ["consumer"],
       registers,
     }),
     ingressRefused: new Counter({
       name: "isthmus_gateway_ingress_refused_total",
-      help: "Connections refused before a session began, by reason.",
+      help: "Connections refused before a session began, by reason: why a certificate is not accepted (OpenSSL's name), or an error code.",
       labelNames: ["reason"],
       registers,
     }),

@@ -4,6 +4,7 @@ import { errorMessage } from "../api/errors.ts";
 import type { KubeObject } from "../api/objects.ts";
 import { RESOURCES } from "../api/resources.ts";
 import { ApiError, isApiError } from "./client/api-error.ts";
+import { withTimeout } from "./client/timeout-signal.ts";
 import type { KubeClient } from "./client/client.ts";
 import type { Logger } from "./logger.ts";
 import type { KubeMetrics } from "./metrics.ts";
@@ -80,6 +81,9 @@ const BURST = 100;
 const PER_SECOND = 10;
 const MAX_ATTEMPTS = 4;
 const RETRY_DELAY_MS = 1000;
+/** One Event that the API server does not take must not hold up the others for longer. */
+const SEND_TIMEOUT_MS = 5_000;
+const FLUSH_MS = 10_000;
 
 /**
  * Writes Kubernetes Events in the background. A repeated event becomes a
@@ -125,15 +129,26 @@ export class EventRecorder {
     this.#sending ??= this.#send();
   }
 
-  /** Resolves once everything recorded so far has been sent or given up. */
-  async flush(): Promise<void> {
+  /**
+   * Resolves once everything recorded so far has been sent or given up, and
+   * no later than after `withinMs`: an API server may take its time.
+   */
+  async flush(withinMs = FLUSH_MS): Promise<void> {
+    const limit = withTimeout(undefined, withinMs);
+    const late = Promise.withResolvers<void>();
+    limit.signal.addEventListener("abort", () => late.resolve(), { once: true });
     this.#flushing += 1;
     this.#wake.abort();
     try {
-      while (this.#sending !== undefined) await this.#sending;
+      await Promise.race([this.#sent(), late.promise]);
     } finally {
       this.#flushing -= 1;
+      limit.dispose();
     }
+  }
+
+  async #sent(): Promise<void> {
+    while (this.#sending !== undefined) await this.#sending;
   }
 
   async #send(): Promise<void> {
@@ -173,10 +188,11 @@ export class EventRecorder {
     const { metrics, logger } = this.#options;
     const { count } = series;
     this.#tokens -= 1;
+    const limit = withTimeout(undefined, SEND_TIMEOUT_MS);
     try {
       const outcome = series.name === undefined ? "created" : "series";
-      if (series.name === undefined) await this.#create(series);
-      else await this.#update(series, series.name);
+      if (series.name === undefined) await this.#create(series, limit.signal);
+      else await this.#update(series, series.name, limit.signal);
       series.sentCount = Math.max(series.sentCount, outcome === "created" ? 1 : count);
       series.attempts = 0;
       series.dueMs = this.#clock.nowMs() + SERIES_INTERVAL_MS;
@@ -196,10 +212,12 @@ export class EventRecorder {
         { reason: series.content.reason, error: errorMessage(error) },
         "event not recorded",
       );
+    } finally {
+      limit.dispose();
     }
   }
 
-  async #create(series: Series): Promise<void> {
+  async #create(series: Series, signal: AbortSignal): Promise<void> {
     const { client, reportingController, reportingInstance } = this.#options;
     const { regarding, content, namespace } = series;
     const name = `${regarding.name.slice(0, 200)}.${randomUUID().slice(0, 18)}`;
@@ -211,15 +229,16 @@ export class EventRecorder {
       reportingInstance: reportingInstance.slice(0, MAX_INSTANCE_CHARS),
       regarding,
     };
-    await client.create(RESOURCES.events, event);
+    await client.create(RESOURCES.events, event, { signal });
     series.name = name;
   }
 
-  async #update(series: Series, name: string): Promise<void> {
+  async #update(series: Series, name: string, signal: AbortSignal): Promise<void> {
     const { namespace, count, lastObservedMs } = series;
     const body = { series: { count, lastObservedTime: microTime(lastObservedMs) } };
     await this.#options.client.patch(RESOURCES.events, { namespace, name }, body, {
       type: "merge",
+      signal,
     });
   }
 

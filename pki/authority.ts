@@ -26,7 +26,8 @@ const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 
 const AUTHORITY_LIFETIME_MS = 3650 * DAY_MS;
-const LEAF_LIFETIME_MS = DAY_MS;
+/** How long a gateway's certificate lives, in ms. */
+export const LEAF_LIFETIME_MS = DAY_MS;
 /** Certificates begin this long before they are made: the clocks of two clusters differ. */
 export const BACKDATE_MS = 15 * MINUTE_MS;
 

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { TerminalError } from "../api/errors.ts";
 import { type CertificateAndKey, BACKDATE_MS, createAuthority, issueLeaf } from "./authority.ts";
 import {
+  isVouchedFor,
   MAX_BUNDLE_BYTES,
   MAX_BUNDLE_CERTIFICATES,
   parseBundle,
@@ -143,5 +144,18 @@ describe("a bundle", () => {
     const parse = () => parseBundle(pem());
     expect(parse).toThrow(TerminalError);
     expect(parse).toThrow(message);
+  });
+});
+
+describe("a connection made before", () => {
+  test("is vouched for as long as the bundle has its CA, also when its certificate has ended since", async () => {
+    const short = await issueLeaf(west, { identity: IDENTITY, nowMs: 0, lifetimeMs: HOUR_MS });
+    const { certificatePem } = short;
+    const vouched = (bundlePem: string, identity: string) =>
+      isVouchedFor({ certificatePem, bundlePem, identity });
+    expect(vouched(east.certificatePem + west.certificatePem, IDENTITY)).toBe(true);
+    expect(vouched(east.certificatePem, IDENTITY)).toBe(false);
+    expect(vouched(west.certificatePem, "spiffe://east/isthmus/gateway")).toBe(false);
+    expect(vouched("?", IDENTITY)).toBe(false);
   });
 });

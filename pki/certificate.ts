@@ -92,6 +92,28 @@ export function verifyLeaf(options: {
   );
 }
 
+/**
+ * Whether a bundle vouches for a certificate of exactly that identity, whatever
+ * the time. For connections made while it was valid: they outlive it, but not
+ * the removal of its CA from the bundle. Never throws.
+ */
+export function isVouchedFor(options: {
+  certificatePem: string;
+  bundlePem: string;
+  identity: string;
+}): boolean {
+  try {
+    const leaf = readCertificate(splitPem(options.certificatePem)[0] ?? "");
+    const { uriSans } = infoOf(leaf);
+    return (
+      signerOf(leaf, readBundle(options.bundlePem)) !== undefined &&
+      identityProblem(uriSans, options.identity) === undefined
+    );
+  } catch {
+    return false;
+  }
+}
+
 /** The reason why a certificate does not name exactly `identity`, or undefined when it does. */
 export function identityProblem(uriSans: readonly string[], identity: string): string | undefined {
   if (uriSans.length === 1 && uriSans[0] === identity) {
@@ -115,9 +137,7 @@ function untrusted(
   nowMs: number,
 ): LeafVerdict | undefined {
   const problem = "CertificateUntrusted";
-  const signer = authorities.find(
-    (authority) => authority.ca && leaf.checkIssued(authority) && leaf.verify(authority.publicKey),
-  );
+  const signer = signerOf(leaf, authorities);
   if (signer === undefined) {
     return {
       ok: false,
@@ -129,6 +149,15 @@ function untrusted(
   return validity === undefined || validity.ok
     ? undefined
     : { ok: false, reason: problem, message: `its CA: ${validity.message}` };
+}
+
+function signerOf(
+  leaf: X509Certificate,
+  authorities: readonly X509Certificate[],
+): X509Certificate | undefined {
+  return authorities.find(
+    (authority) => authority.ca && leaf.checkIssued(authority) && leaf.verify(authority.publicKey),
+  );
 }
 
 function outsideValidity(info: CertificateInfo, nowMs: number): LeafVerdict | undefined {

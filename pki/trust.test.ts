@@ -1,7 +1,13 @@
 import { beforeAll, expect, test } from "vitest";
 import { type CertificateAndKey, createAuthority } from "./authority.ts";
 import { parseBundle } from "./certificate.ts";
-import { appendToBundle, dropExpired, sameBundle } from "./trust.ts";
+import {
+  appendToBundle,
+  dropExpired,
+  holdsCertificate,
+  sameBundle,
+  withoutCertificate,
+} from "./trust.ts";
 
 const NOW_MS = Date.UTC(2026, 10, 21, 12);
 const HOUR_MS = 3_600_000;
@@ -32,4 +38,13 @@ test("expired CAs are dropped, but a bundle never becomes empty", () => {
   const laterMs = NOW_MS + 2 * HOUR_MS;
   expect(sameBundle(dropExpired(both, laterMs), newer.certificatePem)).toBe(true);
   expect(sameBundle(dropExpired(older.certificatePem, laterMs), older.certificatePem)).toBe(true);
+});
+
+test("a certificate is found in a bundle and taken out of it, whatever else it holds", () => {
+  const both = appendToBundle(older.certificatePem, newer.certificatePem);
+  const rest = withoutCertificate(both, older.certificatePem);
+  expect(sameBundle(rest, newer.certificatePem)).toBe(true);
+  expect(holdsCertificate(both, older.certificatePem)).toBe(true);
+  expect(holdsCertificate(rest, older.certificatePem)).toBe(false);
+  expect(withoutCertificate(rest, newer.certificatePem)).toBe("");
 });

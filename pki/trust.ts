@@ -39,6 +39,21 @@ export function dropExpired(bundlePem: string, nowMs: number): string {
     .join("");
 }
 
+/** The bundle without this certificate; empty when it held nothing else. Throws as {@link parseBundle}. */
+export function withoutCertificate(bundlePem: string, certificatePem: string): string {
+  const { fingerprint } = parseCertificate(certificatePem);
+  return splitPem(bundlePem)
+    .filter((block) => parseCertificate(block).fingerprint !== fingerprint)
+    .map(normalised)
+    .join("");
+}
+
+/** Whether the bundle holds this certificate. Throws as {@link parseBundle}. */
+export function holdsCertificate(bundlePem: string, certificatePem: string): boolean {
+  const { fingerprint } = parseCertificate(certificatePem);
+  return parseBundle(bundlePem).some((member) => member.fingerprint === fingerprint);
+}
+
 /** Whether two bundles hold the same certificates, whatever their order and layout. */
 export function sameBundle(left: string, right: string): boolean {
   return fingerprints(left) === fingerprints(right);

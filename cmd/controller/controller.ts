@@ -12,9 +12,13 @@ import { readSettings, type Settings } from "./settings.ts";
 async function main(): Promise<number> {
   let settings: Settings;
   let client: KubeClient;
+  let leaseClient: KubeClient;
   try {
     settings = readSettings(process.argv.slice(2), process.env);
-    client = createKubeClient(kubeconfigOf(settings), { userAgent: "isthmus-controller" });
+    const config = kubeconfigOf(settings);
+    const userAgent = "isthmus-controller";
+    client = createKubeClient(config, { userAgent });
+    leaseClient = createKubeClient(config, { userAgent, connections: 1 });
   } catch (error) {
     process.stderr.write(`controller: ${errorMessage(error)}\n`);
     return 2;
@@ -26,10 +30,12 @@ async function main(): Promise<number> {
   const ended = Promise.withResolvers<number>();
   const controller = new IsthmusController({
     client,
+    leaseClient,
     clusterName: settings.clusterName,
     replica: podName,
     health: settings.health,
     lease: settings.lease,
+    caOverlapMs: settings.caOverlapMs,
     clock: systemClock,
     random: Math.random,
     logger,
@@ -56,7 +62,7 @@ async function main(): Promise<number> {
   } finally {
     stopping.abort();
     await controller.stop();
-    await client.close();
+    await Promise.all([client.close(), leaseClient.close()]);
   }
 }
 

@@ -10,6 +10,7 @@ describe("the controller's settings", () => {
       podName: "isthmus-controller-0",
       logLevel: "info",
       health: { port: 15030 },
+      caOverlapMs: 3_600_000,
       lease: { leaseDurationMs: 15_000, renewDeadlineMs: 10_000, retryPeriodMs: 2_000 },
     });
   });
@@ -20,6 +21,14 @@ describe("the controller's settings", () => {
       LOG_LEVEL: "error",
     });
     expect(settings).toMatchObject({ logLevel: "debug", health: { port: 0 } });
+  });
+
+  it("take the overlap of a CA rotation from the ConfigMap's variable, and from the flag before it", () => {
+    const environment = { ...ENVIRONMENT, CA_OVERLAP_SECONDS: "60" };
+    expect(readSettings([], environment).caOverlapMs).toBe(60_000);
+    expect(readSettings(["--ca-overlap-seconds", "90"], environment).caOverlapMs).toBe(90_000);
+    const tooShort = { ...ENVIRONMENT, CA_OVERLAP_SECONDS: "9" };
+    expect(() => readSettings([], tooShort)).toThrow("CA_OVERLAP_SECONDS");
   });
 
   it.each([

@@ -6,6 +6,9 @@ import { logLevelSchema, portSchema, readEnvironment, readFlags } from "../setti
 
 const durationSchema = z.coerce.number().int().min(100).max(3_600_000);
 
+/** At least what linked clusters take to follow a bundle; at most what a CA's last third leaves time for. */
+const overlapSecondsSchema = z.coerce.number().int().min(10).max(604_800);
+
 const flagsSchema = z.strictObject({
   kubeconfig: z.string().min(1).optional(),
   context: z.string().min(1).optional(),
@@ -14,6 +17,7 @@ const flagsSchema = z.strictObject({
   "lease-duration": durationSchema.default(15_000),
   "lease-renew-deadline": durationSchema.default(10_000),
   "lease-retry-period": durationSchema.default(2_000),
+  "ca-overlap-seconds": overlapSecondsSchema.optional(),
   "log-level": logLevelSchema.optional(),
 });
 
@@ -21,13 +25,14 @@ const environmentSchema = z.object({
   CLUSTER_NAME: dnsLabelSchema,
   POD_NAME: z.string().min(1).default(hostname()),
   LOG_LEVEL: logLevelSchema.default("info"),
+  CA_OVERLAP_SECONDS: overlapSecondsSchema.default(3600),
 });
 
 export type Settings = ReturnType<typeof readSettings>;
 
 /**
  * Flags and environment of the controller. Throws an Error whose message names
- * the flag or variable and what it should be. Durations are in ms.
+ * the flag or variable and what it should be. Durations are in ms, where their name does not say otherwise.
  */
 export function readSettings(args: readonly string[], environment: NodeJS.ProcessEnv) {
   const flags = readFlags(flagsSchema, args);
@@ -36,6 +41,7 @@ export function readSettings(args: readonly string[], environment: NodeJS.Proces
     clusterName: env.CLUSTER_NAME,
     podName: env.POD_NAME,
     logLevel: flags["log-level"] ?? env.LOG_LEVEL,
+    caOverlapMs: (flags["ca-overlap-seconds"] ?? env.CA_OVERLAP_SECONDS) * 1000,
     kubeconfig: flags.kubeconfig,
     context: flags.context,
     health: {

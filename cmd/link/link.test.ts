@@ -56,6 +56,7 @@ describe("the command link", () => {
     [["export", "svc/web"], "required option '-n, --namespace <namespace>'"],
     [["join", "west", "--timeout", "soon"], "such as 90s or 2m"],
     [["install", "--cluster-name", "West"], "at most 63 of a-z"],
+    [["rotate", "key"], "Allowed choices are ca"],
     [["join"], "missing required argument 'provider-context'"],
   ])("ends with 2 for %j", async (args, words) => {
     const { code, stderr } = await link(args);

@@ -3,6 +3,7 @@ import { EXIT_CODES } from "./cli-error.ts";
 import { exportCommand, unexportCommand } from "./export/export-command.ts";
 import { installCommand } from "./install/install-command.ts";
 import { joinCommand } from "./join/join-command.ts";
+import { rotateCommand } from "./rotate/rotate-command.ts";
 import type { Runtime } from "./runtime.ts";
 import { statusCommand } from "./status/status-command.ts";
 import { unjoinCommand } from "./unjoin/unjoin-command.ts";
@@ -34,6 +35,7 @@ export function createProgram(runtime: Runtime, name = "link"): Command {
     exportCommand(runtime),
     unexportCommand(runtime),
     statusCommand(runtime),
+    rotateCommand(runtime),
     unjoinCommand(runtime),
     versionCommand(runtime),
   ];

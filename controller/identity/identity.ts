@@ -1,4 +1,5 @@
-import type { Clock, Random } from "../../api/clock.ts";
+import type { Random } from "../../api/clock.ts";
+import { TerminalError } from "../../api/errors.ts";
 import {
   CA_SECRET_NAME,
   CONTROLLER_FIELD_MANAGER,
@@ -11,13 +12,10 @@ import {
   MANAGED_BY,
 } from "../../api/names.ts";
 import type { ConfigMap, Secret } from "../../api/objects.ts";
-import { REASONS, type Reason } from "../../api/reasons.ts";
+import { REASONS } from "../../api/reasons.ts";
 import { RESOURCES } from "../../api/resources.ts";
 import type { Startable } from "../../api/startable.ts";
 import { isApiError } from "../../kube/client/api-error.ts";
-import type { KubeClient } from "../../kube/client/client.ts";
-import type { EventRecorder } from "../../kube/events.ts";
-import type { Logger } from "../../kube/logger.ts";
 import type { KubeMetrics } from "../../kube/metrics.ts";
 import {
   createController,
@@ -25,31 +23,34 @@ import {
   type Result,
 } from "../../kube/reconciler/reconciler.ts";
 import type { Reflector } from "../../kube/reflector/reflector.ts";
-import { createAuthority, issueLeaf } from "../../pki/authority.ts";
-import type { LinkMetrics } from "../metrics.ts";
+import { createAuthority } from "../../pki/authority.ts";
+import { sameBundle } from "../../pki/trust.ts";
+import { reportSecret, tell, warn } from "./identity-events.ts";
+import { keepLeaf } from "./leaf-keeper.ts";
 import {
   isCertManagers,
+  isOurSecret,
   issuerBundle,
   type OwnAuthority,
   planAuthority,
   planLeaf,
   tlsData,
 } from "./own-secrets.ts";
+import { readRotation } from "./rotation-secret.ts";
+import { AuthorityRotator, type IdentityLook, type RotatorOptions } from "./rotator.ts";
 
-export interface IdentityKeeperOptions {
-  client: KubeClient;
+export interface IdentityKeeperOptions extends RotatorOptions {
   secrets: Reflector<Secret>;
-  clusterName: string;
-  events: EventRecorder;
-  clock: Clock;
   random: Random;
-  logger: Logger;
   kubeMetrics: KubeMetrics;
-  metrics: LinkMetrics;
 }
+
+type KeepOptions = IdentityKeeperOptions & { rotator: AuthorityRotator };
 
 /** A look this often repairs the published ConfigMap, which is not watched. */
 const LOOK_PERIOD_MS = 5 * 60_000;
+const RESTART_MS = 50;
+const MIN_RENEWAL_MS = 1_000;
 const REQUEST = { group: "", key: "identity" };
 const LABEL = { [LABELS.managedBy]: MANAGED_BY };
 
@@ -62,15 +63,17 @@ export function readOwnBundle(secrets: Reflector<Secret>, nowMs: number): string
 }
 
 /**
- * Keeps who this cluster is: its CA (made once), its gateways' leaf (renewed
- * after two thirds of its life), and the ConfigMap by which linked clusters
- * learn both. What cert-manager keeps is only published.
+ * Keeps who this cluster is: its CA (made once, rotated when it is old or when
+ * that is asked for), its gateways' leaf (renewed after two thirds of its
+ * life), and the ConfigMap by which linked clusters learn both. What
+ * cert-manager keeps is only published.
  */
 export function createIdentityKeeper(options: IdentityKeeperOptions): Startable {
   const { secrets, clock, random, logger, kubeMetrics } = options;
+  const rotator = new AuthorityRotator(options);
   const controller = createController({
     name: "identity",
-    reconcile: async (_request, context) => await keep(options, context),
+    reconcile: async (_request, context) => await keep({ ...options, rotator }, context),
     concurrency: 1,
     clock,
     random,
@@ -96,7 +99,7 @@ export function createIdentityKeeper(options: IdentityKeeperOptions): Startable 
   };
 }
 
-async function keep(options: IdentityKeeperOptions, context: ReconcileContext): Promise<Result> {
+async function keep(options: KeepOptions, context: ReconcileContext): Promise<Result> {
   const { client } = options;
   const leafSecret = await client.find<Secret>(
     RESOURCES.secrets,
@@ -106,36 +109,68 @@ async function keep(options: IdentityKeeperOptions, context: ReconcileContext): 
   if (leafSecret !== undefined && isCertManagers(leafSecret)) {
     return await keepForeign(options, leafSecret, context);
   }
-  const own = await keepAuthority(options, context);
-  if (own === undefined) return { requeueAfterMs: LOOK_PERIOD_MS };
-  await publish(options, own.bundlePem, context);
-  const dueMs = await keepLeaf(options, own, leafSecret, context);
-  const waitMs = dueMs === undefined ? LOOK_PERIOD_MS : dueMs - options.clock.nowMs();
-  return { requeueAfterMs: Math.max(1_000, Math.min(waitMs, LOOK_PERIOD_MS)) };
+  const kept = await keepAuthority(options, context);
+  if (kept === undefined) return { requeueAfterMs: LOOK_PERIOD_MS };
+  const before = await findPublished(options, context);
+  const isOut = isSameBundle(before?.data?.[IDENTITY_KEYS.trustBundle], kept.own.bundlePem);
+  if (!isOut && (await restartRotation(options, kept, context))) {
+    return { requeueAfterMs: RESTART_MS };
+  }
+  await publish(options, before, kept.own.bundlePem, context);
+  const leaf = await keepLeaf(options, kept.own, leafSecret, context);
+  const leafNotAfterMs = leaf?.issuedByOwn === true ? leaf.notAfterMs : undefined;
+  const rotationMs = await advance(options, { ...kept, leafNotAfterMs }, context);
+  const leafMs = leaf === undefined ? LOOK_PERIOD_MS : leaf.dueMs - options.clock.nowMs();
+  const waitMs = Math.min(Math.max(MIN_RENEWAL_MS, leafMs), rotationMs ?? LOOK_PERIOD_MS);
+  return { requeueAfterMs: Math.min(waitMs, LOOK_PERIOD_MS) };
+}
+
+async function restartRotation(
+  { rotator }: KeepOptions,
+  kept: { secret: Secret; own: OwnAuthority },
+  { signal }: ReconcileContext,
+): Promise<boolean> {
+  return isOurSecret(kept.secret) && (await rotator.restart(kept, signal));
+}
+
+/** Rotates the CA where it is ours to rotate. */
+async function advance(
+  options: KeepOptions,
+  look: IdentityLook,
+  { signal }: ReconcileContext,
+): Promise<number | undefined> {
+  const { secret, own } = look;
+  if (isOurSecret(secret)) return await options.rotator.advance(look, signal);
+  const { requested, finished } = readRotation(secret, own);
+  if (requested !== undefined && requested !== finished) {
+    const note = `Secret ${INSTALL_NAMESPACE}/${CA_SECRET_NAME} was not made by Isthmus: its CA is not rotated here.`;
+    warn(options, secret, REASONS.AuthorityRotationWaiting, note);
+  }
+  return undefined;
 }
 
 /** cert-manager keeps the leaf: its issuer's bundle is what others have to trust. */
 async function keepForeign(
-  options: IdentityKeeperOptions,
+  options: KeepOptions,
   secret: Secret,
   context: ReconcileContext,
 ): Promise<Result> {
   const bundlePem = issuerBundle(secret);
   if (bundlePem === undefined) {
-    report(options, secret, REASONS.LeafInvalid, "its ca.crt holds no certificate");
+    reportSecret(options, secret, REASONS.LeafInvalid, "its ca.crt holds no certificate");
     return { requeueAfterMs: LOOK_PERIOD_MS };
   }
   const identity = gatewayIdentity(options.clusterName);
   const plan = planLeaf(secret, { bundlePem, identity }, options.clock.nowMs());
-  if (plan.action === "report") report(options, secret, REASONS.LeafInvalid, plan.message);
-  await publish(options, bundlePem, context);
+  if (plan.action === "report") reportSecret(options, secret, REASONS.LeafInvalid, plan.message);
+  await publish(options, await findPublished(options, context), bundlePem, context);
   return { requeueAfterMs: LOOK_PERIOD_MS };
 }
 
 async function keepAuthority(
-  options: IdentityKeeperOptions,
-  { signal, logger }: ReconcileContext,
-): Promise<OwnAuthority | undefined> {
+  options: KeepOptions,
+  { signal }: ReconcileContext,
+): Promise<{ secret: Secret; own: OwnAuthority } | undefined> {
   const { client, clock, clusterName, metrics } = options;
   const key = { namespace: INSTALL_NAMESPACE, name: CA_SECRET_NAME };
   let secret = await client.find<Secret>(RESOURCES.secrets, key, { signal });
@@ -152,8 +187,7 @@ async function keepAuthority(
         },
         { signal },
       );
-      logger.info("created this cluster's CA");
-      announce(options, secret, REASONS.AuthorityCreated, `Created the CA of ${clusterName}.`);
+      tell(options, secret, REASONS.AuthorityCreated, `Created the CA of ${clusterName}.`);
     } catch (error) {
       if (!isApiError(error, 409)) throw error;
       secret = await client.get<Secret>(RESOURCES.secrets, key, { signal });
@@ -161,104 +195,54 @@ async function keepAuthority(
     plan = planAuthority(secret, clock.nowMs());
   }
   if (plan.action === "report" && secret !== undefined) {
-    report(options, secret, REASONS.AuthorityInvalid, plan.message);
+    reportSecret(options, secret, REASONS.AuthorityInvalid, plan.message);
   }
-  if (plan.action !== "none") return undefined;
-  metrics.certificateExpiry.set({ certificate: "authority" }, plan.own.notAfterMs / 1000);
-  return plan.own;
+  if (plan.action !== "none" || secret === undefined) return undefined;
+  const { own } = plan;
+  metrics.certificateExpiry.set({ certificate: "authority" }, own.notAfterMs / 1000);
+  const next = { certificate: "authority-next" };
+  if (own.nextNotAfterMs === undefined) metrics.certificateExpiry.remove(next);
+  else metrics.certificateExpiry.set(next, own.nextNotAfterMs / 1000);
+  return { secret, own };
 }
 
-/** Returns when to look at the leaf again, in epoch ms. */
-async function keepLeaf(
-  options: IdentityKeeperOptions,
-  own: OwnAuthority,
-  secret: Secret | undefined,
-  { signal, logger }: ReconcileContext,
-): Promise<number | undefined> {
-  const { client, clock, clusterName, metrics } = options;
-  const identity = gatewayIdentity(clusterName);
-  const nowMs = clock.nowMs();
-  const plan = planLeaf(secret, { bundlePem: own.bundlePem, identity }, nowMs);
-  if (plan.action === "report") {
-    if (secret !== undefined) report(options, secret, REASONS.LeafInvalid, plan.message);
-    return undefined;
-  }
-  if (plan.action === "none") {
-    metrics.certificateExpiry.set({ certificate: "leaf" }, plan.notAfterMs / 1000);
-    return plan.dueMs;
-  }
-  const leaf = await issueLeaf(own.authority, { identity, nowMs });
-  const data = tlsData(leaf, own.bundlePem);
-  const key = { namespace: INSTALL_NAMESPACE, name: GATEWAY_TLS_SECRET_NAME };
-  const written =
-    secret === undefined
-      ? await client.create<Secret>(
-          RESOURCES.secrets,
-          { metadata: { ...key, labels: LABEL }, type: "kubernetes.io/tls", data },
-          { signal },
-        )
-      : await client.patch<Secret>(
-          RESOURCES.secrets,
-          key,
-          { metadata: { resourceVersion: secret.metadata.resourceVersion }, data },
-          { type: "merge", fieldManager: CONTROLLER_FIELD_MANAGER, signal },
-        );
-  logger.info({ identity }, "issued the gateways' certificate");
-  announce(options, written, REASONS.LeafIssued, `Issued the gateways' certificate ${identity}.`);
-  const kept = planLeaf(written, { bundlePem: own.bundlePem, identity }, nowMs);
-  if (kept.action !== "none") return undefined;
-  metrics.certificateExpiry.set({ certificate: "leaf" }, kept.notAfterMs / 1000);
-  return kept.dueMs;
+const PUBLISHED_KEY = { namespace: INSTALL_NAMESPACE, name: IDENTITY_CONFIG_MAP_NAME };
+
+/** The ConfigMap that linked clusters read. */
+async function findPublished(
+  { client }: KeepOptions,
+  { signal }: ReconcileContext,
+): Promise<ConfigMap | undefined> {
+  return await client.find<ConfigMap>(RESOURCES.configMaps, PUBLISHED_KEY, { signal });
 }
 
-/** Writes the ConfigMap that linked clusters read, where it differs. */
+/** Writes that ConfigMap where it differs. */
 async function publish(
-  { client, clusterName }: IdentityKeeperOptions,
+  { client, clusterName }: KeepOptions,
+  before: ConfigMap | undefined,
   bundlePem: string,
   { signal }: ReconcileContext,
 ): Promise<void> {
-  const key = { namespace: INSTALL_NAMESPACE, name: IDENTITY_CONFIG_MAP_NAME };
   const data = {
     [IDENTITY_KEYS.clusterName]: clusterName,
     [IDENTITY_KEYS.gatewayIdentity]: gatewayIdentity(clusterName),
     [IDENTITY_KEYS.trustBundle]: bundlePem,
   };
-  const before = await client.find<ConfigMap>(RESOURCES.configMaps, key, { signal });
   const same = Object.entries(data).every(([name, value]) => before?.data?.[name] === value);
   if (before !== undefined && same) return;
   await client.apply<ConfigMap>(
     RESOURCES.configMaps,
-    { metadata: { ...key, labels: LABEL }, data },
+    { metadata: { ...PUBLISHED_KEY, labels: LABEL }, data },
     { fieldManager: CONTROLLER_FIELD_MANAGER, force: true, signal },
   );
 }
 
-function report(
-  { events, logger }: IdentityKeeperOptions,
-  secret: Secret,
-  reason: Reason,
-  what: string,
-): void {
-  const note = `Secret ${INSTALL_NAMESPACE}/${secret.metadata.name}: ${what}; correct it, or delete it to have another made (links then have to be joined anew).`;
-  logger.error({ reason, secret: secret.metadata.name }, note);
-  events.record(referenceOf(secret), { type: "Warning", reason, action: "KeepIdentity", note });
-}
-
-function announce(
-  { events }: IdentityKeeperOptions,
-  secret: Secret,
-  reason: Reason,
-  note: string,
-): void {
-  events.record(referenceOf(secret), { type: "Normal", reason, action: "KeepIdentity", note });
-}
-
-function referenceOf({ metadata: { name, namespace, uid } }: Secret) {
-  return {
-    apiVersion: "v1",
-    kind: "Secret",
-    name,
-    ...(namespace !== undefined && { namespace }),
-    ...(uid !== undefined && { uid }),
-  };
+function isSameBundle(published: string | undefined, bundlePem: string): boolean {
+  try {
+    return published !== undefined && sameBundle(published, bundlePem);
+  } catch (error) {
+    // Someone wrote something else into it.
+    if (error instanceof TerminalError) return false;
+    throw error;
+  }
 }

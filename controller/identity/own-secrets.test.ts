@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Secret } from "../../api/objects.ts";
 import { createAuthority, issueLeaf } from "../../pki/authority.ts";
-import { planAuthority, planLeaf, tlsData } from "./own-secrets.ts";
+import { sameBundle } from "../../pki/trust.ts";
+import { encode, planAuthority, planLeaf, tlsData } from "./own-secrets.ts";
 
 const NOW_MS = Date.now();
 const HOUR_MS = 3_600_000;
@@ -31,6 +32,34 @@ describe("the cluster's own CA", () => {
     const bundle = plan.action === "none" ? plan.own.bundlePem : "";
     expect(bundle.match(/BEGIN CERTIFICATE/g)).toHaveLength(2);
     expect(bundle.startsWith(ca.certificatePem)).toBe(true);
+  });
+
+  it("publishes the next and the previous CA beside the one that signs, and drops what has expired", async () => {
+    const hour = { clusterName: "east", nowMs: NOW_MS, lifetimeMs: HOUR_MS };
+    const short = await createAuthority(hour);
+    const data = {
+      ...tlsData(ca, ca.certificatePem),
+      "next.crt": encode(otherCa.certificatePem),
+      "next.key": encode(otherCa.privateKeyPem),
+      "previous.crt": encode(short.certificatePem),
+    };
+    const bundleAt = (nowMs: number) => {
+      const plan = planAuthority({ metadata: { name: "s" }, data }, nowMs);
+      return plan.action === "none" ? plan.own.bundlePem : "";
+    };
+    const lasting = [ca.certificatePem, otherCa.certificatePem].join("");
+    expect(sameBundle(bundleAt(NOW_MS), lasting + short.certificatePem)).toBe(true);
+    expect(sameBundle(bundleAt(NOW_MS + 2 * HOUR_MS), lasting)).toBe(true);
+  });
+
+  it("takes a next CA whose key is not its own for none", () => {
+    const data = {
+      ...tlsData(ca, ca.certificatePem),
+      "next.crt": encode(otherCa.certificatePem),
+      "next.key": encode(ca.privateKeyPem),
+    };
+    const plan = planAuthority({ metadata: { name: "s" }, data }, NOW_MS);
+    expect(plan).toMatchObject({ action: "none", own: { next: undefined } });
   });
 
   it.each([

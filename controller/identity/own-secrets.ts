@@ -1,20 +1,29 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { errorMessage } from "../../api/errors.ts";
-import { LABELS, MANAGED_BY } from "../../api/names.ts";
+import { CA_ROTATION_KEYS, LABELS, MANAGED_BY } from "../../api/names.ts";
 import type { Secret } from "../../api/objects.ts";
 import type { CertificateAndKey } from "../../pki/authority.ts";
 import { parseBundle, parseCertificate, renewAtMs, verifyLeaf } from "../../pki/certificate.ts";
-import { mergeBundles } from "../../pki/trust.ts";
+import { dropExpired, mergeBundles, withoutCertificate } from "../../pki/trust.ts";
 
 /** Put by cert-manager on the Secrets it keeps. */
 const CERT_MANAGER_ANNOTATION = "cert-manager.io/certificate-name";
 
 /** The cluster's own CA as its Secret has it. */
 export interface OwnAuthority {
+  /** The CA that signs. */
   readonly authority: CertificateAndKey;
-  /** What others have to trust: the CA, and during a rotation the one before it. */
+  /** The CA that will sign, while a rotation announces it. */
+  readonly next: CertificateAndKey | undefined;
+  /** The CA that signed before, until a rotation ends. */
+  readonly previousPem: string | undefined;
+  /** What an operator put into the bundle besides; may be empty. */
+  readonly othersPem: string;
+  /** What others have to trust: all of these, but for those that have expired. */
   readonly bundlePem: string;
+  readonly notBeforeMs: number;
   readonly notAfterMs: number;
+  readonly nextNotAfterMs: number | undefined;
 }
 
 /** What is to be done about the CA. */
@@ -37,12 +46,46 @@ export function planAuthority(secret: Secret | undefined, nowMs: number): Author
     if (!info.isAuthority) return report("its certificate is not that of a CA");
     if (nowMs > info.notAfterMs) return report("its certificate has expired");
     if (!isPair(certificatePem, privateKeyPem)) return report("its key is not its certificate's");
-    const rest = field(secret, "ca.crt");
-    const bundlePem = mergeBundles(rest === "" ? [certificatePem] : [certificatePem, rest]);
     const authority = { certificatePem, privateKeyPem };
-    return { action: "none", own: { authority, bundlePem, notAfterMs: info.notAfterMs } };
+    const { notBeforeMs, notAfterMs } = info;
+    const own = { authority, notBeforeMs, notAfterMs, ...besides(secret, authority, nowMs) };
+    return { action: "none", own };
   } catch (error) {
     return report(errorMessage(error));
+  }
+}
+
+/** What the Secret holds beside the CA that signs. */
+function besides(secret: Secret, { certificatePem }: CertificateAndKey, nowMs: number) {
+  const next = nextAuthority(secret);
+  const previous = field(secret, CA_ROTATION_KEYS.previousCertificate);
+  const previousPem = isAuthority(previous) ? previous : undefined;
+  const listed = field(secret, "ca.crt");
+  const othersPem = listed === "" ? "" : withoutCertificate(listed, certificatePem);
+  const members = [certificatePem, next?.certificatePem ?? "", previousPem ?? "", othersPem];
+  return {
+    next,
+    previousPem,
+    othersPem,
+    bundlePem: dropExpired(mergeBundles(members), nowMs),
+    nextNotAfterMs: next && parseCertificate(next.certificatePem).notAfterMs,
+  };
+}
+
+/** A next CA that cannot sign is none: the rotation then makes another. */
+function nextAuthority(secret: Secret): CertificateAndKey | undefined {
+  const certificatePem = field(secret, CA_ROTATION_KEYS.nextCertificate);
+  const privateKeyPem = field(secret, CA_ROTATION_KEYS.nextKey);
+  return isAuthority(certificatePem) && isPair(certificatePem, privateKeyPem)
+    ? { certificatePem, privateKeyPem }
+    : undefined;
+}
+
+function isAuthority(certificatePem: string): boolean {
+  try {
+    return parseCertificate(certificatePem).isAuthority;
+  } catch {
+    return false;
   }
 }
 
@@ -53,7 +96,7 @@ export type LeafPlan =
   /** Someone else keeps it, and it will not do. */
   | { readonly action: "report"; readonly message: string };
 
-/** Judges the gateways' leaf against the CAs that vouch for it. Pure. */
+/** Judges the gateways' leaf against the CAs that may have signed it. Pure. */
 export function planLeaf(
   secret: Secret | undefined,
   expected: { bundlePem: string; identity: string },
@@ -94,7 +137,8 @@ export function tlsData(pair: CertificateAndKey, bundlePem: string): Record<stri
   };
 }
 
-function isOurSecret(secret: Secret): boolean {
+/** Whether we made the Secret and keep it. */
+export function isOurSecret(secret: Secret): boolean {
   return secret.metadata.labels?.[LABELS.managedBy] === MANAGED_BY && !isCertManagers(secret);
 }
 
@@ -132,6 +176,7 @@ function field(secret: Secret, key: string): string {
   return Buffer.from(secret.data?.[key] ?? "", "base64").toString("utf8");
 }
 
-function encode(text: string): string {
+/** Text as the data of a Secret has it. */
+export function encode(text: string): string {
   return Buffer.from(text).toString("base64");
 }

@@ -46,6 +46,18 @@ describe("where a provider's gateway is reached", () => {
       target: { kind: "resolved", addresses: ["10.0.0.1", "gw.example"], port: 15008 },
     },
     {
+      name: "no more addresses than a Link may name, however many a provider reports",
+      spec: spec(),
+      view: service(
+        "LoadBalancer",
+        Array.from({ length: 5000 }, (_, index) => ({ ip: `10.0.${index >> 8}.${index & 255}` })),
+      ),
+      target: {
+        kind: "resolved",
+        addresses: Array.from({ length: 16 }, (_, index) => `10.0.0.${index}`),
+      },
+    },
+    {
       name: "what the Link names, once each",
       spec: spec({ addresses: ["10.9.9.9", "10.9.9.9"], port: 443 }),
       view: service("LoadBalancer", [{ ip: "10.0.0.1" }]),

@@ -6,6 +6,8 @@ import { REASONS, type Reason } from "../../api/reasons.ts";
 /** Key of the provider's gateway Service in a store of its Services. */
 export const GATEWAY_SERVICE_KEY = `${INSTALL_NAMESPACE}/${GATEWAY_NAME}`;
 
+const MAX_GATEWAY_ADDRESSES = 16;
+
 /** Where the provider's gateway is reached, or why that is not known. */
 export type GatewayTarget =
   | { readonly kind: "resolved"; readonly addresses: readonly string[]; readonly port: number }
@@ -38,7 +40,7 @@ export function resolveGateway(
     const { gatewayAddresses = [], gatewayPort } = recorded;
     if (gatewayAddresses.length === 0) return { kind: "pending" };
     const port = namedPort ?? gatewayPort ?? INGRESS_PORT;
-    return { kind: "resolved", addresses: gatewayAddresses, port };
+    return { kind: "resolved", addresses: unique(gatewayAddresses), port };
   }
   if (view.kind === "absent") {
     return {
@@ -69,6 +71,7 @@ function portFor(service: Service, addressesNamed: boolean): number | undefined 
   return nodePort ?? port?.port;
 }
 
+/** No more than a Link may name: a provider that reports thousands is not probed a thousand times a second. */
 function unique(addresses: readonly string[]): string[] {
-  return [...new Set(addresses)];
+  return [...new Set(addresses)].slice(0, MAX_GATEWAY_ADDRESSES);
 }

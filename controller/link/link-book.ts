@@ -7,17 +7,25 @@ import type { LinkView, RemoteView } from "./link-view.ts";
 /** The view of each link as it was last decided; before that, as its status records. */
 export class LinkBook {
   readonly #find: (name: string) => Link | undefined;
+  readonly #leading: () => boolean;
   readonly #views = new Map<string, LinkView>();
 
-  /** @param find the Link of a name, as the own cluster has it */
-  constructor(find: (name: string) => Link | undefined) {
+  /**
+   * @param find the Link of a name, as the own cluster has it
+   * @param leading whether what was decided here counts
+   */
+  constructor(find: (name: string) => Link | undefined, leading: () => boolean) {
     this.#find = find;
+    this.#leading = leading;
   }
 
-  /** The view of a Link that exists. */
+  /** The view of a Link that exists; closed in a replica that does not lead. */
   get(name: string): LinkView | undefined {
     const link = this.#find(name);
-    return link && (this.#views.get(name) ?? recordedView(link));
+    const view = link && (this.#views.get(name) ?? recordedView(link));
+    if (view === undefined || this.#leading()) return view;
+    const message = "This replica of the controller does not lead.";
+    return { ...view, open: false, reason: REASONS.NotLeader, message };
   }
 
   /**

@@ -17,6 +17,8 @@ export interface LinkLoopOptions {
   secrets: Reflector<Secret>;
   /** What runs for a link. */
   watcher: (linkName: string) => LinkWatcher | undefined;
+  /** Lets a client of the provider write only while this replica leads. */
+  fence: (client: KubeClient) => KubeClient;
   events: EventRecorder;
   clock: Clock;
   random: Random;

@@ -1,22 +1,18 @@
 import type { KubeConfig } from "@kubernetes/client-node";
 import type { Clock, Random } from "../../api/clock.ts";
-import type { Condition } from "../../api/conditions.ts";
-import type { Link, LinkSpec, LinkStatus } from "../../api/link.ts";
+import { clusterNameOf, type Link, type LinkSpec, type LinkStatus } from "../../api/link.ts";
 import type { Secret } from "../../api/objects.ts";
 import type { Logger } from "../../kube/logger.ts";
 import type { KubeMetrics } from "../../kube/metrics.ts";
 import type { LinkMetrics } from "../metrics.ts";
 import { GatewayProber } from "./gateway-probe/gateway-prober.ts";
 import { type GatewayTarget, resolveGateway } from "./gateway-target.ts";
-import type { HealthInputs, RecordedInput } from "./health/health-inputs.ts";
+import type { HealthInputs } from "./health/health-inputs.ts";
+import { NO_OPENINGS, type Openings, recordOpening } from "./health/reopening.ts";
+import { readRecord, type RecordedState } from "./recorded-state.ts";
 import { LinkSessions } from "./remote-session/link-sessions.ts";
-import { HEARTBEAT_PERIOD_MS, RemoteSession } from "./remote-session/remote-session.ts";
+import { RemoteSession } from "./remote-session/remote-session.ts";
 import { judgeCertificates, type OwnLeaf } from "./trust-following/trust-input.ts";
-
-/** How long after a restart what was recorded stands in for a provider's API that has not answered. */
-const API_HOLD_MS = 10_000;
-/** Beyond its timeout: what the first probe of a process may take to get under way. */
-const PROBE_HOLD_MARGIN_MS = 1_500;
 
 export interface LinkWatcherOptions {
   link: Link;
@@ -27,6 +23,8 @@ export interface LinkWatcherOptions {
   logger: Logger;
   kubeMetrics: KubeMetrics;
   metrics: LinkMetrics;
+  /** Whether this replica leads at this moment. */
+  leading: () => boolean;
   onServiceChanged: (key: string) => void;
   onChanged: () => void;
   onSwapped: () => void;
@@ -43,7 +41,9 @@ export class LinkWatcher {
   readonly #options: LinkWatcherOptions;
   readonly #sessions: LinkSessions;
   readonly #prober: GatewayProber;
-  readonly #recorded: RecordedInput | undefined;
+  readonly #recorded: RecordedState;
+  #openings: Openings = NO_OPENINGS;
+  #spec: LinkSpec;
   /** Where the gateway was last known to be. */
   #knownGateway: Pick<LinkStatus, "gatewayAddresses" | "gatewayPort">;
   readonly #closing = new Set<Promise<void>>();
@@ -52,27 +52,16 @@ export class LinkWatcher {
   constructor(options: LinkWatcherOptions) {
     const { link, spec, clock, random, logger, metrics, onChanged } = options;
     this.#options = options;
-    const nowMs = clock.nowMs();
-    const conditions = link.status?.conditions ?? [];
-    const open = isTrue(conditions, "Ready");
-    this.#recorded =
-      conditions.length === 0
-        ? undefined
-        : {
-            verdicts: conditions,
-            open,
-            gatewayUntilMs: nowMs + spec.probe.timeoutSeconds * 1000 + PROBE_HOLD_MARGIN_MS,
-            apiUntilMs: nowMs + API_HOLD_MS,
-          };
+    this.#spec = spec;
+    this.#recorded = readRecord(link.status ?? {}, spec, clock.nowMs());
     this.#knownGateway = link.status ?? {};
     this.#sessions = new LinkSessions({
       nowMs: () => clock.nowMs(),
-      open: (kubeconfig) => this.#openSession(kubeconfig),
+      open: (kubeconfig, mustSayWho) => this.#openSession(kubeconfig, mustSayWho),
       close: (session) => this.#closeSession(session),
       onSwapped: options.onSwapped,
-      // By the record the API was lost then; without one it counts from now on.
-      recordedHeardMs: open ? (falseSinceMs(conditions, "ApiReachable") ?? nowMs) : undefined,
-      recordedUnusableSinceMs: falseSinceMs(conditions, "CredentialsValid"),
+      recordedHeardMs: this.#recorded.heardMs,
+      recordedUnusableSinceMs: this.#recorded.unusableSinceMs,
     });
     this.#prober = new GatewayProber({
       linkName: link.metadata.name,
@@ -96,7 +85,8 @@ export class LinkWatcher {
 
   /** Takes over what the own cluster says and returns what is known of the link now. */
   observe(spec: LinkSpec, secret: Secret | undefined, own: OwnLeaf): LinkObservation {
-    const { clock, ownCluster } = this.#options;
+    const { clock, ownCluster, leading } = this.#options;
+    this.#spec = spec;
     this.#sessions.use(secret, spec.credentialsSecretRef.name);
     const nowMs = clock.nowMs();
     const trust = judgeCertificates(spec.trustBundle, own, nowMs);
@@ -127,14 +117,26 @@ export class LinkWatcher {
       target,
       inputs: {
         nowMs,
+        leading: leading(),
         apiStalenessMs: spec.apiStalenessSeconds * 1000,
         credentials,
         api,
         trust,
         gateway: { target, addresses: this.#prober.addresses },
-        recorded: this.#recorded,
+        recorded: this.#recorded.input,
+        openings: this.#openings,
       },
     };
+  }
+
+  /** How the link opened and closed so far. */
+  get openings(): Openings {
+    return this.#openings;
+  }
+
+  /** Notes what was decided: a link that opens and falls over and over is held closed. */
+  noteOpen(open: boolean, nowMs: number): void {
+    this.#openings = recordOpening(this.#openings, open, nowMs);
   }
 
   async stop(): Promise<void> {
@@ -143,12 +145,14 @@ export class LinkWatcher {
     await Promise.all([this.#prober.stop(), ...this.#closing]);
   }
 
-  #openSession(kubeconfig: KubeConfig): RemoteSession {
-    const { link, spec, clock, random, logger, kubeMetrics } = this.#options;
+  #openSession(kubeconfig: KubeConfig, mustSayWho: boolean): RemoteSession {
+    const { link, clock, random, logger, kubeMetrics } = this.#options;
     const session = new RemoteSession({
       linkName: link.metadata.name,
       kubeconfig,
-      heartbeatPeriodMs: Math.min(HEARTBEAT_PERIOD_MS, (spec.apiStalenessSeconds * 1000) / 4),
+      apiStalenessMs: this.#spec.apiStalenessSeconds * 1000,
+      expectedCluster: () => clusterNameOf(link, this.#spec),
+      mustSayWho,
       clock,
       random,
       logger,
@@ -164,18 +168,4 @@ export class LinkWatcher {
     const closing = session.stop().finally(() => this.#closing.delete(closing));
     this.#closing.add(closing);
   }
-}
-
-function isTrue(conditions: readonly Condition[], type: Condition["type"]): boolean {
-  return conditions.some((condition) => condition.type === type && condition.status === "True");
-}
-
-function falseSinceMs(
-  conditions: readonly Condition[],
-  type: Condition["type"],
-): number | undefined {
-  const condition = conditions.find((candidate) => candidate.type === type);
-  if (condition?.status !== "False") return undefined;
-  const sinceMs = Date.parse(condition.lastTransitionTime);
-  return Number.isNaN(sinceMs) ? undefined : sinceMs;
 }

@@ -1,5 +1,5 @@
 import type { Clock, Random } from "../../api/clock.ts";
-import { clusterNameOf, type Link, type LinkSpec } from "../../api/link.ts";
+import type { Link, LinkSpec } from "../../api/link.ts";
 import { GATEWAY_TLS_SECRET_NAME, INSTALL_NAMESPACE, LINK_FINALIZER } from "../../api/names.ts";
 import type { Secret } from "../../api/objects.ts";
 import { REASONS } from "../../api/reasons.ts";
@@ -15,33 +15,28 @@ import {
   type Result,
 } from "../../kube/reconciler/reconciler.ts";
 import type { Reflector } from "../../kube/reflector/reflector.ts";
-import { forgetLink, type LinkMetrics } from "../metrics.ts";
+import { forgetLink, type LinkMetrics, showCondition } from "../metrics.ts";
 import { credentialsSecretKeyOf } from "./credentials/credentials.ts";
 import { addFinalizer, dropFinalizer } from "./finalizer.ts";
-import { assessHealth, nextDeadlineMs, refuseLink } from "./health/health.ts";
+import { assessHealth, isOpen, nextDeadlineMs, refuseLink } from "./health/health.ts";
 import type { Problem } from "./health/health-inputs.ts";
 import { LinkBook } from "./link-book.ts";
 import type { LinkViews } from "./link-view.ts";
-import { LinkWatcher } from "./link-watcher.ts";
-import { readSpec, rivalryOf } from "./link-status/refusal.ts";
+import type { LinkWatcher } from "./link-watcher.ts";
+import { LinkWatchers } from "./link-watchers.ts";
+import type { StatusInputs } from "./link-status/link-status.ts";
+import type { MirrorSink } from "./mirror-sink.ts";
+import { ownClusterProblem, readSpec, rivalryOf } from "./link-status/refusal.ts";
 import { LinkStatusWriter } from "./link-status/status-writer.ts";
 import { readOwnLeaf } from "./trust-following/trust-input.ts";
-
-/** What the links need of the mirrors. */
-export interface MirrorSink {
-  enqueueService(linkName: string, serviceKey: string): void;
-  enqueueLink(linkName: string): void;
-  tally(linkName: string): { mirrored: number; skipped: number };
-  onTally(listener: (linkName: string) => void): () => void;
-  /** Whether any object of ours of that link is left. */
-  hasObjects(linkName: string): boolean;
-}
 
 export interface LinkManagerOptions {
   client: KubeClient;
   links: Reflector<Link>;
   secrets: Reflector<Secret>;
   ownCluster: string;
+  /** Whether this replica leads at this moment. */
+  leading: () => boolean;
   events: EventRecorder;
   clock: Clock;
   random: Random;
@@ -60,6 +55,8 @@ export interface LinkManager extends Startable {
 }
 
 const RETIRE_RETRY_MS = 500;
+/** How long the mirrors wait for the status when a link opens or closes. */
+const STATUS_FIRST_MS = 1_000;
 
 /**
  * One watcher per Link, and the decision from what it sees: conditions, Events
@@ -75,15 +72,20 @@ class ReconcilingLinkManager implements LinkManager {
   readonly #controller: Controller;
   readonly #status: LinkStatusWriter;
   readonly #book: LinkBook;
-  readonly #watchers = new Map<string, LinkWatcher>();
-  readonly #ending = new Set<Promise<void>>();
+  readonly #watchers: LinkWatchers;
   readonly #subscriptions: (() => void)[] = [];
   #mirrors: MirrorSink | undefined;
 
   constructor(options: LinkManagerOptions) {
     const { clock, random, logger, kubeMetrics } = options;
     this.#options = options;
-    this.#book = new LinkBook((name) => options.links.store.get(linkKey(name)));
+    const find = (name: string): Link | undefined => options.links.store.get(linkKey(name));
+    this.#book = new LinkBook(find, options.leading);
+    this.#watchers = new LinkWatchers(options, {
+      onServiceChanged: (name, key) => this.#mirrors?.enqueueService(name, key),
+      onChanged: (name) => this.#enqueue(name),
+      onSwapped: (name) => this.#mirrors?.enqueueLink(name),
+    });
     this.#status = new LinkStatusWriter(options);
     this.#controller = createController({
       name: "link",
@@ -134,8 +136,10 @@ class ReconcilingLinkManager implements LinkManager {
   async stop(): Promise<void> {
     for (const unsubscribe of this.#subscriptions.splice(0)) unsubscribe();
     await this.#controller.stop();
-    for (const name of this.#watchers.keys()) this.#endWatcher(name);
-    await Promise.all(this.#ending);
+    await this.#watchers.stop();
+    // From now on another replica knows how its links are.
+    const { links, metrics } = this.#options;
+    for (const { metadata } of links.store.list()) forgetLink(metrics, metadata.name);
   }
 
   async #reconcile(name: string, context: ReconcileContext): Promise<Result> {
@@ -147,8 +151,10 @@ class ReconcilingLinkManager implements LinkManager {
     if (link.metadata.deletionTimestamp !== undefined) return await this.#retire(link, context);
     const spec = readSpec(link);
     if ("reason" in spec) return await this.#refuse(link, spec, context);
-    const rivalry = rivalryOf(link, this.#options.links.store.list());
-    if (rivalry !== undefined) return await this.#refuse(link, rivalry, context);
+    const { links, ownCluster } = this.#options;
+    const problem =
+      ownClusterProblem(link, spec, ownCluster) ?? rivalryOf(link, links.store.list());
+    if (problem !== undefined) return await this.#refuse(link, problem, context);
     await addFinalizer(this.#options.client, link, context.signal);
     return await this.#assess(link, spec, context);
   }
@@ -156,7 +162,7 @@ class ReconcilingLinkManager implements LinkManager {
   async #assess(link: Link, spec: LinkSpec, context: ReconcileContext): Promise<Result> {
     const { clock, secrets, metrics } = this.#options;
     const { name } = link.metadata;
-    const watcher = this.#watchers.get(name) ?? this.#beginWatcher(link, spec);
+    const watcher = this.#watchers.begin(link, spec);
     const secret = secrets.store.get(`${INSTALL_NAMESPACE}/${spec.credentialsSecretRef.name}`);
     const own = readOwnLeaf(secrets.store.get(`${INSTALL_NAMESPACE}/${GATEWAY_TLS_SECRET_NAME}`));
     const { inputs, target } = watcher.observe(spec, secret, own);
@@ -164,53 +170,70 @@ class ReconcilingLinkManager implements LinkManager {
     const { lastHeardMs } = inputs.api;
     if (lastHeardMs !== undefined) metrics.apiLastHeard.set({ link: name }, lastHeardMs / 1000);
 
-    // Before anything is awaited: closing does not wait for a status to be written.
     const view = this.#book.record(link, spec, verdicts, watcher.session?.view);
-    if (view.changed) this.#mirrors?.enqueueLink(name);
-    const waitMs = await this.#status.write(
-      link,
-      {
-        verdicts,
-        target,
-        tally: watcher.session?.synced === true ? this.#mirrors?.tally(name) : undefined,
-        lastHeardMs,
-        observedGeneration: link.metadata.generation ?? 0,
-        nowMs: inputs.nowMs,
-      },
-      context,
-    );
-    const deadlineMs = nextDeadlineMs(inputs);
+    if (!inputs.leading) {
+      // Nothing may be written, and the process is about to begin anew.
+      for (const verdict of verdicts) showCondition(metrics, name, verdict);
+      return {};
+    }
+    watcher.noteOpen(isOpen(verdicts), inputs.nowMs);
+    const waitMs = await this.#publish(link, view.changed, context, {
+      verdicts,
+      target,
+      tally: watcher.session?.synced === true ? this.#mirrors?.tally(name) : undefined,
+      lastHeardMs,
+      nowMs: inputs.nowMs,
+    });
+    const deadlineMs = nextDeadlineMs({ ...inputs, openings: watcher.openings });
     const delays = [waitMs, deadlineMs && Math.max(1, deadlineMs - clock.nowMs())];
     const known = delays.filter((delay) => delay !== undefined);
     return known.length === 0 ? {} : { requeueAfterMs: Math.min(...known) };
   }
 
+  /**
+   * Writes the status, then lets the mirrors follow: this one write opens and
+   * closes the link on the wire, as the egress gateways act on it, and must not
+   * stand in line behind those of hundreds of mirrors. Nor do the mirrors wait
+   * for an API server that is slow or refuses it.
+   */
+  async #publish(
+    link: Link,
+    mirrorsFollow: boolean,
+    context: ReconcileContext,
+    inputs: Omit<StatusInputs, "observedGeneration">,
+  ): Promise<number | undefined> {
+    const observedGeneration = link.metadata.generation ?? 0;
+    const writing = this.#status.write(link, { ...inputs, observedGeneration }, context);
+    if (mirrorsFollow) {
+      const written = new AbortController();
+      const late = this.#options.clock.sleep(STATUS_FIRST_MS, written.signal).catch(() => {});
+      await Promise.race([writing.catch(() => {}), late]);
+      written.abort();
+      this.#mirrors?.enqueueLink(link.metadata.name);
+    }
+    return await writing;
+  }
+
   /** A Link that is not acted on: its mirrors close, and stay as they are. */
   async #refuse(link: Link, problem: Problem, context: ReconcileContext): Promise<Result> {
     const { name } = link.metadata;
-    this.#endWatcher(name);
+    this.#watchers.end(name);
     const verdicts = refuseLink(problem);
     const view = this.#book.record(link, undefined, verdicts, undefined);
-    if (view.changed) this.#mirrors?.enqueueLink(name);
-    await this.#status.write(
-      link,
-      {
-        verdicts,
-        target: undefined,
-        tally: undefined,
-        lastHeardMs: undefined,
-        observedGeneration: link.metadata.generation ?? 0,
-        nowMs: this.#options.clock.nowMs(),
-      },
-      context,
-    );
-    return {};
+    const waitMs = await this.#publish(link, view.changed, context, {
+      verdicts,
+      target: undefined,
+      tally: undefined,
+      lastHeardMs: undefined,
+      nowMs: this.#options.clock.nowMs(),
+    });
+    return waitMs === undefined ? {} : { requeueAfterMs: waitMs };
   }
 
   /** Mirrors first, then the finalizer; the provider is not needed for either. */
   async #retire(link: Link, { logger, signal }: ReconcileContext): Promise<Result> {
     const { name, finalizers = [] } = link.metadata;
-    this.#endWatcher(name);
+    this.#watchers.end(name);
     const problem: Problem = {
       reason: REASONS.LinkDeleting,
       message: "The Link is being deleted; its mirrors go first.",
@@ -228,35 +251,11 @@ class ReconcilingLinkManager implements LinkManager {
   }
 
   #forget(name: string): void {
-    this.#endWatcher(name);
+    this.#watchers.end(name);
     if (!this.#book.forget(name)) return;
     this.#status.forget(name);
     forgetLink(this.#options.metrics, name);
     this.#mirrors?.enqueueLink(name);
-  }
-
-  #beginWatcher(link: Link, spec: LinkSpec): LinkWatcher {
-    const { name } = link.metadata;
-    const { logger } = this.#options;
-    const watcher = new LinkWatcher({
-      ...this.#options,
-      link,
-      spec,
-      logger: logger.child({ link: name, cluster: clusterNameOf(link, spec) }),
-      onServiceChanged: (key) => this.#mirrors?.enqueueService(name, key),
-      onChanged: () => this.#enqueue(name),
-      onSwapped: () => this.#mirrors?.enqueueLink(name),
-    });
-    this.#watchers.set(name, watcher);
-    return watcher;
-  }
-
-  #endWatcher(name: string): void {
-    const watcher = this.#watchers.get(name);
-    if (watcher === undefined) return;
-    this.#watchers.delete(name);
-    const ending = watcher.stop().finally(() => this.#ending.delete(ending));
-    this.#ending.add(ending);
   }
 
   #onSecret(key: string): void {

@@ -12,7 +12,10 @@ export interface GatewayPod {
   readonly addresses: Partial<Record<IpFamily, string>>;
 }
 
-/** The Ready egress gateways among `pods`, in the order of their names. */
+/**
+ * The Ready egress gateways among `pods`, in the order of their names. One that
+ * terminates is left out from its first second: it closes its ports before it goes.
+ */
 export function readyGateways(pods: readonly Pod[]): GatewayPod[] {
   return pods
     .filter(isReady)

@@ -54,6 +54,12 @@ export class Ledger {
     return before;
   }
 
+  /** Why the source has no mirror, if that was noted. */
+  skipOf(link: string, sourceKey: string): Skip | undefined {
+    const entry = this.#accounts.get(link)?.entries.get(sourceKey);
+    return entry?.kind === "skipped" ? entry.skip : undefined;
+  }
+
   sourcesOf(link: string): string[] {
     return [...(this.#accounts.get(link)?.entries.keys() ?? [])];
   }

@@ -1,12 +1,14 @@
 import { createHash } from "node:crypto";
 import { ANNOTATIONS } from "../../api/names.ts";
 import { keyOf, type Service, splitKey } from "../../api/objects.ts";
+import { REASONS } from "../../api/reasons.ts";
 import { RESOURCES } from "../../api/resources.ts";
 import type { KubeClient } from "../../kube/client/client.ts";
 import type { Logger } from "../../kube/logger.ts";
 import type { ReconcileContext, Result } from "../../kube/reconciler/reconciler.ts";
 import type { LinkView } from "../link/link-view.ts";
 import { claimsOf, type GatherSources, gatherState, linkExists } from "./plan/gather.ts";
+import type { Damper } from "./damper.ts";
 import type { Ledger } from "./ledger.ts";
 import type { MirrorMetrics } from "./metrics.ts";
 import { MirrorWriter, type WriteContext } from "./mirror-writer/mirror-writer.ts";
@@ -18,7 +20,7 @@ import {
   type Purpose,
   purposeOf,
 } from "./mirror-writer/own-objects.ts";
-import { type MirrorState, type Plan, planMirror } from "./plan/plan.ts";
+import { isTerminating, type MirrorState, type Plan, planMirror, presenceOf } from "./plan/plan.ts";
 import { type PortAllocator, portOwner } from "./port-allocator.ts";
 import type { RepairGuard } from "./mirror-writer/repair-guard.ts";
 import type { Reporter } from "./reporter.ts";
@@ -27,14 +29,19 @@ import { WriteFailure } from "./mirror-writer/write-failure.ts";
 /** The key that stands for a link's objects that do not say what they are for. */
 export const STRAYS = "";
 
+/** After so long a cache that is behind is looked at again, should it not tell by itself. */
+const LATE_CACHE_MS = 1000;
+
 /** One reconcile: gather from caches, plan, write what differs, tell what changed. */
 export class MirrorReconciler {
   readonly #sources: GatherSources;
+  readonly #client: KubeClient;
   readonly #allocator: PortAllocator;
   readonly #writer: MirrorWriter;
   readonly #ledger: Ledger;
   readonly #reporter: Reporter;
   readonly #repairs: RepairGuard;
+  readonly #damper: Damper;
   readonly #metrics: MirrorMetrics;
   readonly #nameChanged: (mirrorKey: string) => void;
 
@@ -45,15 +52,18 @@ export class MirrorReconciler {
     ledger: Ledger;
     reporter: Reporter;
     repairs: RepairGuard;
+    damper: Damper;
     metrics: MirrorMetrics;
     nameChanged: (mirrorKey: string) => void;
   }) {
     const { sources, metrics } = options;
     this.#sources = sources;
+    this.#client = options.client;
     this.#allocator = sources.allocator;
     this.#ledger = options.ledger;
     this.#reporter = options.reporter;
     this.#repairs = options.repairs;
+    this.#damper = options.damper;
     this.#metrics = metrics;
     this.#nameChanged = options.nameChanged;
     this.#writer = new MirrorWriter({
@@ -70,11 +80,11 @@ export class MirrorReconciler {
       await this.#reconcileStrays(purpose, context);
       return {};
     }
-    const state = gatherState(this.#sources, purpose);
+    const { state, pauseMs } = this.#admitted(purpose);
     const plan = planMirror(state);
     const write = { purpose, gateways: state.gateways, signal: context.signal };
     try {
-      return await this.#carryOut(plan, state, write, context.logger);
+      return earlier(await this.#carryOut(plan, state, write, context.logger), pauseMs);
     } catch (error) {
       if (!(error instanceof WriteFailure)) throw error;
       const { reason, message } = error;
@@ -83,6 +93,24 @@ export class MirrorReconciler {
     } finally {
       this.#metrics.egressPorts.set(this.#allocator.size);
     }
+  }
+
+  /** The state, as far as the source may be followed now, and after what pause to look again. */
+  #admitted(purpose: Purpose): { state: MirrorState; pauseMs: number } {
+    const state = this.#withLost(gatherState(this.#sources, purpose), purpose);
+    const presence = presenceOf(state);
+    if (presence === undefined) return { state, pauseMs: 0 };
+    const { presence: admitted, pauseMs } = this.#damper.admit(portOwner(purpose), presence);
+    return { state: { ...state, damping: { admitted, flapping: pauseMs > 0 } }, pauseMs };
+  }
+
+  /** While the provider is unknown a mirror that somebody deleted is known from memory alone. */
+  #withLost(state: MirrorState, purpose: Purpose): MirrorState {
+    const lost = state.mirrors.length === 0 ? this.#writer.lost(purpose) : undefined;
+    if (lost === undefined) return state;
+    const namespace = this.#sources.caches.namespaces.store.get(lost.metadata.namespace ?? "");
+    const isWritable = namespace !== undefined && !isTerminating(namespace);
+    return isWritable ? { ...state, mirrors: [lost] } : state;
   }
 
   async #carryOut(
@@ -107,6 +135,8 @@ export class MirrorReconciler {
         }
         break;
       case "absent":
+        if (await this.#isNamespaceLate(plan, write)) return { requeueAfterMs: LATE_CACHE_MS };
+        this.#writer.forgetLost(purpose);
         await this.#removeOthers(undefined, view, write, logger);
         this.#allocator.release(portOwner(purpose));
         this.#repairs.forget(portOwner(purpose));
@@ -115,6 +145,21 @@ export class MirrorReconciler {
         break;
     }
     return {};
+  }
+
+  /** Whether the namespace that is said to be missing exists, and our cache has not heard of it yet. */
+  async #isNamespaceLate(
+    { skip }: Plan & { kind: "absent" },
+    { purpose, signal }: WriteContext,
+  ): Promise<boolean> {
+    if (skip?.reason !== REASONS.NamespaceMissing) return false;
+    if (this.#ledger.skipOf(purpose.link, purpose.sourceKey)?.reason === skip.reason) return false;
+    const { namespace = "" } = splitKey(purpose.sourceKey);
+    const { items } = await this.#client.list(RESOURCES.namespaces, {
+      fieldSelector: `metadata.name=${namespace}`,
+      signal,
+    });
+    return items.length > 0;
   }
 
   async #makePresent(
@@ -163,10 +208,18 @@ export class MirrorReconciler {
     write: WriteContext,
     logger: Logger,
   ): Promise<void> {
-    for (const removed of await this.#writer.removeOthers(mirror, write)) {
+    const { services, blocked, failures } = await this.#writer.removeOthers(mirror, write);
+    for (const removed of services) {
       logger.info({ mirror: keyOf(removed), source: write.purpose.sourceKey }, "mirror removed");
       this.#reporter.removed(write.purpose, view, removed);
     }
+    for (const other of blocked) {
+      const { kind } = other.resource;
+      const { finalizers } = other.object.metadata;
+      logger.warn({ kind, object: keyOf(other.object), finalizers }, "kept by finalizers");
+      this.#reporter.deletionBlocked(view, other);
+    }
+    if (failures.length > 0) throw failures[0];
   }
 
   #noteUnwanted(purpose: Purpose, { view }: MirrorState): void {
@@ -200,6 +253,11 @@ export class MirrorReconciler {
     const purpose = parent ? purposeOf(parent) : undefined;
     return purpose?.link === link && purpose.sourceKey !== sourceKey;
   }
+}
+
+function earlier({ requeueAfterMs }: Result, pauseMs: number): Result {
+  if (pauseMs === 0) return requeueAfterMs === undefined ? {} : { requeueAfterMs };
+  return { requeueAfterMs: Math.min(requeueAfterMs ?? pauseMs, pauseMs) };
 }
 
 /** Stands for a desired state when only its changes matter. */

@@ -1,5 +1,6 @@
 import type { Clock, Random } from "../../api/clock.ts";
 import type { Link } from "../../api/link.ts";
+import { ANNOTATIONS } from "../../api/names.ts";
 import { keyOf, type Service } from "../../api/objects.ts";
 import { isOurs } from "../../api/ownership.ts";
 import { RESOURCES } from "../../api/resources.ts";
@@ -12,6 +13,7 @@ import { type Controller, createController } from "../../kube/reconciler/reconci
 import type { Store } from "../../kube/reflector/store.ts";
 import type { LinkViews } from "../link/link-view.ts";
 import type { MirrorCaches } from "./caches.ts";
+import { Damper } from "./damper.ts";
 import { Ledger, type SkippedSource, type Tally } from "./ledger.ts";
 import type { MirrorMetrics } from "./metrics.ts";
 import { MirrorReconciler, STRAYS } from "./mirror-reconciler.ts";
@@ -21,7 +23,8 @@ import { RepairGuard } from "./mirror-writer/repair-guard.ts";
 import { Reporter } from "./reporter.ts";
 import { Triggers } from "./triggers.ts";
 
-const CONCURRENCY = 4;
+/** Reconciles at the same time, of which one link has half at most. */
+const CONCURRENCY = 8;
 
 export interface MirrorControllerOptions {
   client: KubeClient;
@@ -54,7 +57,7 @@ export interface MirrorController extends Startable {
    * become false; returns how to end that.
    */
   onTally(listener: (link: string) => void): () => void;
-  /** Whether the caches still hold an object of ours for that link. */
+  /** Whether the caches still hold an object of ours for that link that was not deleted. */
   hasObjects(link: string): boolean;
 }
 
@@ -102,6 +105,7 @@ class Mirrors implements MirrorController {
       ledger: this.#ledger,
       reporter: new Reporter(options.events, this.#ledger),
       repairs: new RepairGuard(options.clock, options.random),
+      damper: new Damper(options.clock),
       metrics,
       nameChanged: (mirrorKey) => triggers.nameChanged(mirrorKey),
     });
@@ -156,12 +160,22 @@ class Mirrors implements MirrorController {
   }
 
   hasObjects(link: string): boolean {
-    return this.#own.sourcesOf(link).length > 0;
+    return this.#own.hasObjects(link);
   }
 
   /** A standby only follows; the start looks at everything. */
   #enqueue({ link, sourceKey }: Purpose): void {
-    if (this.#started) this.#controller.enqueue({ group: link, key: sourceKey });
+    if (!this.#started) return;
+    const urgent = this.#isToClose({ link, sourceKey });
+    this.#controller.enqueue({ group: link, key: sourceKey, urgent });
+  }
+
+  /** Whether a mirror that says it is open has no right to: that comes before all else of its link. */
+  #isToClose({ link, sourceKey }: Purpose): boolean {
+    const view = this.#links.get(link);
+    if (view === undefined) return false;
+    const mayBeOpen = view.open && (view.remote?.hasReadyEndpoint(sourceKey) ?? true);
+    return !mayBeOpen && this.#own.mirrorsOf(link, sourceKey).some(saysOpen);
   }
 
   /** The mirror Services in the cache are the table of ports. */
@@ -177,4 +191,8 @@ class Mirrors implements MirrorController {
       else if (before && isOurs(before)) this.#allocator.unstore(key);
     });
   }
+}
+
+function saysOpen({ metadata }: Service): boolean {
+  return metadata.annotations?.[ANNOTATIONS.state] === "open";
 }

@@ -4,8 +4,9 @@ import { apiVersionOf, type Resource, RESOURCES } from "../../api/resources.ts";
 import type { EventRecorder } from "../../kube/events.ts";
 import type { LinkView } from "../link/link-view.ts";
 import type { Ledger } from "./ledger.ts";
-import type { Purpose } from "./mirror-writer/own-objects.ts";
+import type { OwnObject, Purpose } from "./mirror-writer/own-objects.ts";
 import type { Skip } from "./plan/policies.ts";
+import { plainText } from "./plain-text.ts";
 import { FREE_REPAIRS } from "./mirror-writer/repair-guard.ts";
 
 /** Notes what became of each source, and tells people by Events on the Link when that changed. */
@@ -68,6 +69,14 @@ export class Reporter {
     }
   }
 
+  /** An object of ours is being deleted, and somebody else's finalizers keep it. */
+  deletionBlocked(view: LinkView | undefined, { resource, object }: OwnObject): void {
+    if (view === undefined) return;
+    const finalizers = (object.metadata.finalizers ?? []).join(", ");
+    const message = `${resource.kind} ${keyOf(object)} is deleted, and stays until its finalizers ${finalizers} are removed by those who set them.`;
+    this.#record(view, "Warning", { reason: REASONS.DeletionBlocked, message });
+  }
+
   /** The source has no mirror and wants none; whether that is news. */
   unwanted({ link, sourceKey }: Purpose): boolean {
     return this.#ledger.note(link, sourceKey, undefined) !== undefined;
@@ -83,7 +92,7 @@ export class Reporter {
       type,
       reason,
       action: "Mirror",
-      note: message,
+      note: plainText(message),
       ...(mirror && { related: referenceTo(RESOURCES.services, mirror.metadata) }),
     });
   }

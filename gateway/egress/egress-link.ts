@@ -1,14 +1,16 @@
 import type { ClientHttp2Stream } from "node:http2";
 import type { ConnectionOptions } from "node:tls";
+import { isDeepStrictEqual } from "node:util";
 import type { Random } from "../../api/clock.ts";
 import { peerServerName } from "../../api/names.ts";
 import type { Logger } from "../../kube/logger.ts";
 import type { CertificateAndKey } from "../../pki/authority.ts";
-import { verifyLeaf } from "../../pki/certificate.ts";
+import { isVouchedFor } from "../../pki/certificate.ts";
 import { clientTlsOptions } from "../../pki/tls.ts";
 import type { GatewayMetrics } from "../metrics.ts";
-import type { SessionTimes } from "../session/peer-session.ts";
 import { SessionPool } from "../session/session-pool.ts";
+import type { SessionTimes } from "../session/session-times.ts";
+import { type Gate, decideGate } from "./link-gate.ts";
 import { type Liveness, UNKNOWN_LIVENESS, decideLiveness } from "./link-liveness.ts";
 import type { LinkTarget } from "./plan.ts";
 
@@ -16,15 +18,16 @@ export interface EgressLinkOptions {
   name: string;
   clusterName: string;
   sessionsPerAddress: number;
-  times: SessionTimes;
+  times: (probe: LinkTarget["probe"]) => SessionTimes;
   nowMs: () => number;
   random: Random;
   logger: Logger;
   metrics: GatewayMetrics;
-  onUpOrDown: () => void;
+  /** The gate may have changed by itself, by its sessions. */
+  onGate: () => void;
 }
 
-/** One link in the egress: its sessions, and whether it is up. */
+/** One link in the egress: its sessions, and whether it lets connections through. */
 export class EgressLink {
   readonly #options: EgressLinkOptions;
   readonly #logger: Logger;
@@ -32,6 +35,7 @@ export class EgressLink {
   #target: LinkTarget;
   #leaf: CertificateAndKey;
   #liveness: Liveness = UNKNOWN_LIVENESS;
+  #gate: Gate | undefined;
   #destroyed = false;
 
   constructor(target: LinkTarget, leaf: CertificateAndKey, options: EgressLinkOptions) {
@@ -39,19 +43,21 @@ export class EgressLink {
     this.#target = target;
     this.#leaf = leaf;
     this.#logger = options.logger.child({ link: options.name });
-    options.metrics.linkUp.set({ link: options.name }, 0);
     this.#pool = new SessionPool({
       ...options,
       link: options.name,
       tls: () => this.#tls(),
+      times: () => options.times(this.#target.probe),
       logger: this.#logger,
       onChange: () => this.#evaluate(),
     });
     this.#pool.setAddresses(target.addresses);
+    this.#decide();
   }
 
-  get up(): boolean {
-    return this.#liveness.up;
+  /** Whether its own sessions are up, and whether its Link is Ready: new connections need both. */
+  get gate(): Gate {
+    return this.#gate ?? decideGate(this.#liveness.up, this.#target.admission);
   }
 
   /** Opens a CONNECT stream; rejects with a StreamRefusedError. */
@@ -61,7 +67,9 @@ export class EgressLink {
 
   /**
    * Follows a change of the link or of the leaf. Sessions whose remote is not
-   * trusted any more end at once; the others are replaced without a gap.
+   * trusted any more end at once; the others are replaced without a gap. A
+   * Link that is no longer Ready closes the gate to new connections only:
+   * those that are open live on, for as long as their session does.
    */
   update(target: LinkTarget, leaf: CertificateAndKey): void {
     const before = this.#target;
@@ -70,17 +78,21 @@ export class EgressLink {
     const leafChanged =
       leaf.certificatePem !== this.#leaf.certificatePem ||
       leaf.privateKeyPem !== this.#leaf.privateKeyPem;
+    const timesChanged = !isDeepStrictEqual(before.probe, target.probe);
     this.#target = target;
     this.#leaf = leaf;
     if (trustChanged) this.#pool.distrust((certificatePem) => this.#trusts(certificatePem));
-    if (trustChanged || leafChanged) this.#pool.renew();
+    if (trustChanged || leafChanged || timesChanged) this.#pool.renew();
     this.#pool.setAddresses(target.addresses);
+    this.#decide();
   }
 
   destroy(): void {
     this.#destroyed = true;
     this.#pool.destroy();
-    this.#options.metrics.linkUp.remove({ link: this.#options.name });
+    const { metrics, name } = this.#options;
+    metrics.linkUp.remove({ link: name });
+    metrics.linkAdmitted.remove({ link: name });
   }
 
   #tls(): ConnectionOptions {
@@ -94,17 +106,35 @@ export class EgressLink {
 
   #trusts(certificatePem: string): boolean {
     const { bundlePem, identity } = this.#target;
-    return verifyLeaf({ certificatePem, bundlePem, identity, nowMs: this.#options.nowMs() }).ok;
+    return isVouchedFor({ certificatePem, bundlePem, identity });
   }
 
   #evaluate(): void {
     if (this.#destroyed) return;
-    const previous = this.#liveness;
-    this.#liveness = decideLiveness(previous, this.#pool.slots, this.#target);
-    if (this.#liveness.up === previous.up) return;
-    const { name, metrics, onUpOrDown } = this.#options;
-    metrics.linkUp.set({ link: name }, this.up ? 1 : 0);
-    this.#logger.info({ up: this.up }, this.up ? "link up" : "link down");
-    onUpOrDown();
+    const { up } = this.#liveness;
+    this.#liveness = decideLiveness(this.#liveness, this.#pool.slots, {
+      ...this.#target.probe,
+      nowMs: this.#options.nowMs(),
+    });
+    if (this.#liveness.up === up) return;
+    this.#decide();
+    this.#options.onGate();
+  }
+
+  /** One line of log for each transition, with its cause. */
+  #decide(): void {
+    const { name, metrics } = this.#options;
+    const { admission } = this.#target;
+    const previous = this.#gate;
+    const gate = decideGate(this.#liveness.up, admission, this.#pool.lastFailure);
+    this.#gate = gate;
+    metrics.linkUp.set({ link: name }, this.#liveness.up ? 1 : 0);
+    metrics.linkAdmitted.set({ link: name }, admission.admitted ? 1 : 0);
+    if (previous?.open === gate.open && previous.cause === gate.cause) return;
+    const { cause, message } = gate;
+    this.#logger.info(
+      { open: gate.open, cause, message, up: this.#liveness.up, admitted: admission.admitted },
+      gate.open ? "link open" : "link closed",
+    );
   }
 }

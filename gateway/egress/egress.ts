@@ -6,11 +6,8 @@ import type { Service } from "../../api/objects.ts";
 import type { Logger } from "../../kube/logger.ts";
 import type { CertificateAndKey } from "../../pki/authority.ts";
 import type { GatewayMetrics } from "../metrics.ts";
-import {
-  DEFAULT_SESSION_TIMES,
-  type SessionTimes,
-  StreamRefusedError,
-} from "../session/peer-session.ts";
+import { StreamRefusedError } from "../session/peer-session.ts";
+import { type SessionTimes, sessionTimesOf } from "../session/session-times.ts";
 import { joinTunnel } from "../stream/tunnel.ts";
 import { EgressLink } from "./egress-link.ts";
 import { type EgressPlan, type LinkTarget, planEgress, readLinkTarget } from "./plan.ts";
@@ -31,7 +28,8 @@ export interface EgressOptions {
   /** Where mirrored ports are listened on; every address when absent. */
   host?: string | undefined;
   sessionsPerAddress?: number;
-  times?: SessionTimes;
+  /** Times of sessions by the probe settings of their Link; sessionTimesOf when absent. */
+  times?: (probe: LinkTarget["probe"]) => SessionTimes;
   nowMs: () => number;
   random: Random;
   logger: Logger;
@@ -39,11 +37,15 @@ export interface EgressOptions {
 }
 
 const DEFAULT_SESSIONS_PER_ADDRESS = 2;
+/** Of a link that is not dialled: this gateway has no leaf yet. */
+const NO_SESSION = { open: false, cause: "NoSession" } as const;
 
 /**
  * The way out: listens on the ports of mirrors and carries each connection as
- * a CONNECT stream to the remote gateway of its link. A link that is down has
- * no listener, so that the kernel refuses; nothing is kept for it.
+ * a CONNECT stream to the remote gateway of its link. It listens only while
+ * its own sessions of the link are up, the Link is Ready and the mirror is
+ * recorded as open (docs/adr/0009), so that otherwise the kernel refuses;
+ * nothing is kept for a link that is closed.
  */
 export class Egress {
   readonly #options: EgressOptions;
@@ -71,11 +73,6 @@ export class Egress {
   /** Connections being carried or set up. */
   get activeConnections(): number {
     return this.#sockets.size;
-  }
-
-  /** Whether the link's listeners are open; undefined for a link that cannot be dialled. */
-  isUp(link: string): boolean | undefined {
-    return this.#links.get(link)?.up;
   }
 
   /** Does what this state asks for; call it whenever something of it changed. */
@@ -118,22 +115,28 @@ export class Egress {
       ...this.#options,
       name,
       sessionsPerAddress: this.#options.sessionsPerAddress ?? DEFAULT_SESSIONS_PER_ADDRESS,
-      times: this.#options.times ?? DEFAULT_SESSION_TIMES,
-      onUpOrDown: () => this.#listen(),
+      times: this.#options.times ?? sessionTimesOf,
+      onGate: () => this.#listen(),
     });
   }
 
   #listen(): void {
     const open = new Set<number>();
-    const counts = new Map<string, number>();
-    for (const [port, { link }] of this.#plan.routes) {
-      if (!this.#accepting || this.#links.get(link)?.up !== true) continue;
-      open.add(port);
-      counts.set(link, (counts.get(link) ?? 0) + 1);
+    const { listeners, closedPorts } = this.#options.metrics;
+    listeners.reset();
+    closedPorts.reset();
+    for (const [port, route] of this.#plan.routes) {
+      const { link } = route;
+      const gate = this.#links.get(link)?.gate ?? NO_SESSION;
+      if (this.#accepting && gate.open && route.open) {
+        open.add(port);
+        listeners.inc({ link });
+      } else {
+        const closedByMirror = route.open ? "Draining" : "MirrorClosed";
+        closedPorts.inc({ link, reason: gate.open ? closedByMirror : gate.cause });
+      }
     }
     this.#listeners.set(open);
-    this.#options.metrics.listeners.reset();
-    for (const [link, count] of counts) this.#options.metrics.listeners.set({ link }, count);
   }
 
   /** Parsing a bundle is dear, and most updates are about mirrors. */

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
+import type { Condition, ConditionStatus, ConditionType } from "../../api/conditions.ts";
 import type { Link } from "../../api/link.ts";
 import {
   ANNOTATIONS,
@@ -37,7 +38,10 @@ function mirror(name: string, ports: ServicePort[], created = "2026-01-01T00:00:
       name: `${name}-west`,
       creationTimestamp: created,
       labels: { [LABELS.managedBy]: MANAGED_BY, [LABELS.link]: "west" },
-      annotations: { [ANNOTATIONS.source]: `west/shop/${name}` },
+      annotations: {
+        [ANNOTATIONS.source]: `west/shop/${name}`,
+        [ANNOTATIONS.state]: "open",
+      },
       managedFields: [{ manager: CONTROLLER_FIELD_MANAGER }],
     },
     spec: { ports },
@@ -52,8 +56,14 @@ describe("a route", () => {
     ]);
     expect(planEgress([link()], [web]).routes).toEqual(
       new Map([
-        [10_001, { link: "west", authority: "web.shop.svc:80", mirror: "shop/web-west" }],
-        [10_002, { link: "west", authority: "web.shop.svc:81", mirror: "shop/web-west" }],
+        [
+          10_001,
+          { link: "west", authority: "web.shop.svc:80", mirror: "shop/web-west", open: true },
+        ],
+        [
+          10_002,
+          { link: "west", authority: "web.shop.svc:81", mirror: "shop/web-west", open: true },
+        ],
       ]),
     );
   });
@@ -81,6 +91,46 @@ describe("a route", () => {
     }
   });
 });
+
+describe("a route is open", () => {
+  test.each<[string | undefined, boolean]>([
+    ["open", true],
+    ["closed", false],
+    ["Open", false],
+    [undefined, false],
+  ])("when its mirror is recorded as %s: %s", (state, open) => {
+    const web = mirror("web", [{ port: 80, targetPort: 10_001 }]);
+    const source = { [ANNOTATIONS.source]: "west/shop/web" };
+    web.metadata.annotations =
+      state === undefined ? source : { ...source, [ANNOTATIONS.state]: state };
+    expect(planEgress([link()], [web]).routes.get(10_001)?.open).toBe(open);
+  });
+});
+
+describe("a link is admitted", () => {
+  test.each<[string, ConditionStatus | undefined, boolean]>([
+    ["True", "True", true],
+    ["False", "False", false],
+    ["Unknown", "Unknown", false],
+    ["not there", undefined, false],
+  ])("when its condition Ready is %s: %s", (_what, status, admitted) => {
+    const healthy = condition("GatewayHealthy", "True");
+    const conditions = status === undefined ? [healthy] : [healthy, condition("Ready", status)];
+    const admission = planEgress([link({}, { conditions })], []).links.get("west")?.admission;
+    expect(admission?.admitted).toBe(admitted);
+    expect(admission?.reason).toBe(status === undefined ? "NotReady" : `Ready${status}`);
+  });
+
+  test("never without a status", () => {
+    const admission = planEgress([link()], []).links.get("west")?.admission;
+    expect(admission).toMatchObject({ admitted: false, reason: "NotReady" });
+  });
+});
+
+function condition(type: ConditionType, status: ConditionStatus): Condition {
+  const reason = `${type}${status}`;
+  return { type, status, reason, message: "", lastTransitionTime: "2026-01-01T00:00:00Z" };
+}
 
 function addressesOf(made: Link) {
   return planEgress([made], []).links.get("west")?.addresses;

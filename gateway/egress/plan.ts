@@ -1,6 +1,7 @@
 import { errorMessage } from "../../api/errors.ts";
 import { type Link, type LinkSpec, clusterNameOf, parseLinkSpec } from "../../api/link.ts";
 import {
+  ANNOTATIONS,
   EGRESS_PORT_MAX,
   EGRESS_PORT_MIN,
   INGRESS_PORT,
@@ -9,16 +10,25 @@ import {
 } from "../../api/names.ts";
 import { type Service, keyOf } from "../../api/objects.ts";
 import { isOurs, sourceOf } from "../../api/ownership.ts";
+import { REASONS } from "../../api/reasons.ts";
 import { parseBundle } from "../../pki/certificate.ts";
 import type { GatewayAddress } from "../session/peer-session.ts";
 
-/** What a link is dialled with. */
+/** What a link is dialled with, and whether the controller lets connections through. */
 export interface LinkTarget {
   readonly clusterName: string;
   readonly addresses: readonly GatewayAddress[];
   readonly identity: string;
   readonly bundlePem: string;
-  readonly successThreshold: number;
+  readonly probe: LinkSpec["probe"];
+  readonly admission: Admission;
+}
+
+/** Whether a Link's condition Ready is True, with the reason and the message it gives. */
+export interface Admission {
+  readonly admitted: boolean;
+  readonly reason: string;
+  readonly message: string;
 }
 
 /** Where the connections of one egress port go. */
@@ -28,6 +38,8 @@ interface Route {
   readonly authority: string;
   /** `namespace/name` of the mirror Service. */
   readonly mirror: string;
+  /** Whether the controller recorded the mirror as open. */
+  readonly open: boolean;
 }
 
 /** What the egress should be doing, from the objects of its own cluster. */
@@ -41,7 +53,7 @@ export interface EgressPlan {
 /**
  * Plans links and routes. A mirror counts only if it is ours, if its link can
  * be dialled, and if its source is of that link's cluster. A port that two
- * mirrors claim goes to the older one. `read` may remember what it made of a
+ * mirrors claim goes to the older one, also while that one is closed. `read` may remember what it made of a
  * Link before.
  */
 export function planEgress(
@@ -76,7 +88,18 @@ export function readLinkTarget(link: Link): LinkTarget {
     addresses: addressesOf(link, spec),
     identity: spec.gateway.identity,
     bundlePem: spec.trustBundle,
-    successThreshold: spec.probe.successThreshold,
+    probe: spec.probe,
+    admission: admissionOf(link),
+  };
+}
+
+/** What is not recorded as Ready is closed: unknown is closed. */
+function admissionOf({ status }: Link): Admission {
+  const ready = status?.conditions?.find(({ type }) => type === "Ready");
+  return {
+    admitted: ready?.status === "True",
+    reason: ready?.reason ?? REASONS.NotReady,
+    message: ready?.message ?? "The Link has no condition Ready yet.",
   };
 }
 
@@ -97,11 +120,12 @@ function* routesOf(
   const source = sourceOf(mirror);
   const target = links.get(link);
   if (!isOurs(mirror) || source === undefined || target?.clusterName !== source.cluster) return;
+  const open = mirror.metadata.annotations?.[ANNOTATIONS.state] === "open";
   for (const { port, targetPort, protocol } of mirror.spec?.ports ?? []) {
     if (typeof targetPort !== "number" || (protocol ?? "TCP") !== "TCP") continue;
     if (targetPort < EGRESS_PORT_MIN || targetPort > EGRESS_PORT_MAX) continue;
     const authority = connectAuthority(source.namespace, source.name, port);
-    yield [targetPort, { link, authority, mirror: keyOf(mirror) }];
+    yield [targetPort, { link, authority, mirror: keyOf(mirror), open }];
   }
 }
 

@@ -7,8 +7,9 @@ const RETRY_MS = 1000;
 
 /**
  * Listening sockets by port, opened and closed to match what is wanted. A
- * closed one is closed in the kernel at once, which then refuses by itself;
- * connections accepted before live on.
+ * closed one is closed in the kernel at once, which then refuses by itself
+ * and resets what it had not handed over yet; connections accepted before
+ * live on.
  */
 export class PortListeners {
   readonly #servers = new Map<number, Server>();

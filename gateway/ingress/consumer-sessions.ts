@@ -1,32 +1,64 @@
 import { type ServerHttp2Session, constants } from "node:http2";
 import type { TLSSocket } from "node:tls";
 import type { TrustedPeer } from "../../pki/tls.ts";
-import { verifyLeaf } from "../../pki/certificate.ts";
+import { isVouchedFor } from "../../pki/certificate.ts";
 import type { GatewayMetrics } from "../metrics.ts";
+import { callAt } from "../session/call-at.ts";
+import { watchPings } from "../session/ping-watch.ts";
+
+/**
+ * A consumer that says nothing is given up after 15 s, as TCP keep-alive would
+ * do were nothing on the way to it: endpoints are not kept waiting for it.
+ */
+export const CONSUMER_PING_TIMES = { intervalMs: 5000, timeoutMs: 10_000 };
+
+export interface ConsumerSessionsOptions {
+  maxPerConsumer: number;
+  pingTimes: { intervalMs: number; timeoutMs: number };
+  nowMs: () => number;
+  /** A session was ended from here, and why. */
+  onEnded: (consumer: string, why: string) => void;
+  metrics: GatewayMetrics;
+}
 
 /** The sessions that consumers have with this ingress, by consumer. */
 export class ConsumerSessions {
   readonly #byConsumer = new Map<string, Map<ServerHttp2Session, string>>();
-  readonly #maxPerConsumer: number;
-  readonly #metrics: GatewayMetrics;
+  readonly #options: ConsumerSessionsOptions;
 
-  constructor(options: { maxPerConsumer: number; metrics: GatewayMetrics }) {
-    this.#maxPerConsumer = options.maxPerConsumer;
-    this.#metrics = options.metrics;
+  constructor(options: ConsumerSessionsOptions) {
+    this.#options = options;
   }
 
   get all(): ServerHttp2Session[] {
     return [...this.#byConsumer.values()].flatMap((sessions) => [...sessions.keys()]);
   }
 
-  /** Keeps a session until it closes; false when the consumer has as many as it may. */
+  /**
+   * Keeps a session until it closes; false when the consumer has as many as it
+   * may. Ends it when the consumer is silent for too long; lets it take no
+   * more streams once the certificate expires that the consumer showed for it.
+   */
   add(consumer: string, session: ServerHttp2Session, socket: TLSSocket): boolean {
     const sessions = this.#byConsumer.get(consumer) ?? new Map<ServerHttp2Session, string>();
-    if (sessions.size >= this.#maxPerConsumer) return false;
+    const { maxPerConsumer, pingTimes, nowMs } = this.#options;
+    if (sessions.size >= maxPerConsumer) return false;
     this.#byConsumer.set(consumer, sessions);
-    sessions.set(session, socket.getPeerX509Certificate()?.toString() ?? "");
+    const certificate = socket.getPeerX509Certificate();
+    sessions.set(session, certificate?.toString() ?? "");
     this.#report(consumer, sessions.size);
+    this.#options.metrics.ingressAccepted.inc({ consumer });
+    const stopPings = watchPings(session, socket, {
+      ...pingTimes,
+      onAnswer: () => undefined,
+      onDead: () => this.#end(consumer, session, "the consumer does not answer a PING"),
+    });
+    const stopExpiry = callAt(certificate?.validToDate.getTime() ?? 0, nowMs, () =>
+      session.close(),
+    );
     session.once("close", () => {
+      stopPings();
+      stopExpiry();
       sessions.delete(session);
       this.#report(consumer, sessions.size);
       if (sessions.size === 0) this.#byConsumer.delete(consumer);
@@ -35,12 +67,12 @@ export class ConsumerSessions {
   }
 
   /** Ends at once every session whose consumer is gone or no longer vouched for by `peers`. */
-  revoke(peers: ReadonlyMap<string, TrustedPeer>, nowMs: number): void {
+  revoke(peers: ReadonlyMap<string, TrustedPeer>): void {
     for (const [consumer, sessions] of this.#byConsumer) {
       const peer = peers.get(consumer);
       for (const [session, certificatePem] of sessions) {
-        const trusted = peer !== undefined && verifyLeaf({ ...peer, certificatePem, nowMs }).ok;
-        if (!trusted) destroySession(session, "the consumer is not trusted any more");
+        const trusted = peer !== undefined && isVouchedFor({ ...peer, certificatePem });
+        if (!trusted) this.#end(consumer, session, "the consumer is not trusted any more");
       }
     }
   }
@@ -50,9 +82,15 @@ export class ConsumerSessions {
     for (const session of this.all) destroySession(session, "the gateway stops");
   }
 
+  #end(consumer: string, session: ServerHttp2Session, why: string): void {
+    destroySession(session, why);
+    this.#options.onEnded(consumer, why);
+  }
+
   #report(consumer: string, count: number): void {
-    if (count === 0) this.#metrics.ingressSessions.remove({ consumer });
-    else this.#metrics.ingressSessions.set({ consumer }, count);
+    const { ingressSessions } = this.#options.metrics;
+    if (count === 0) ingressSessions.remove({ consumer });
+    else ingressSessions.set({ consumer }, count);
   }
 }
 

@@ -25,7 +25,11 @@ import {
   STREAM_WINDOW_BYTES,
 } from "../session/session-limits.ts";
 import type { ClusterView } from "./authorize.ts";
-import { ConsumerSessions } from "./consumer-sessions.ts";
+import {
+  CONSUMER_PING_TIMES,
+  ConsumerSessions,
+  type ConsumerSessionsOptions,
+} from "./consumer-sessions.ts";
 import { serveStream } from "./serve-stream.ts";
 
 /** What the ingress takes from each and all consumers at most. */
@@ -55,6 +59,8 @@ export interface IngressOptions {
   host?: string | undefined;
   view: ClusterView;
   limits?: IngressLimits;
+  /** How silent consumers are found, in ms; CONSUMER_PING_TIMES when absent. */
+  pingTimes?: ConsumerSessionsOptions["pingTimes"];
   clock: Clock;
   random: Random;
   logger: Logger;
@@ -63,6 +69,8 @@ export interface IngressOptions {
 
 /** Streams under way when a drain is announced still arrive within this. */
 const DRAIN_NOTICE_MS = 250;
+/** Over this time all sessions are opened anew after a change of the certificate; shorter than any overlap of two CAs. */
+const RENEWAL_SPREAD_MS = 5_000;
 /** RFC 9113 section 6.8: a first GOAWAY with the largest id announces, without refusing anything yet. */
 const LAST_STREAM_ID_ANY = 2 ** 31 - 1;
 
@@ -85,6 +93,9 @@ export class Ingress {
     this.#limits = options.limits ?? DEFAULT_INGRESS_LIMITS;
     this.#sessions = new ConsumerSessions({
       maxPerConsumer: this.#limits.sessionsPerConsumer,
+      pingTimes: options.pingTimes ?? CONSUMER_PING_TIMES,
+      nowMs: () => options.clock.nowMs(),
+      onEnded: (consumer, why) => options.logger.info({ consumer, why }, "session ended"),
       metrics: options.metrics,
     });
     this.#http = createSecureServer({
@@ -100,8 +111,11 @@ export class Ingress {
       streamResetRate: STREAM_RESETS_PER_SECOND,
     });
     this.#http.on("session", (session: ServerHttp2Session) => this.#accept(session));
-    this.#http.on("tlsClientError", (error: NodeJS.ErrnoException, socket) => {
-      this.#refuse(error.code ?? "Handshake", error.message);
+    this.#http.on("tlsClientError", (error: NodeJS.ErrnoException, socket: TLSSocket) => {
+      // A certificate that does not pass is only told by the socket; the error is then a "socket hang up".
+      const { authorizationError: problem } = socket;
+      if (problem) this.#refuse(String(problem), "the client's certificate is not accepted");
+      else this.#refuse(error.code ?? "Handshake", error.message);
       socket.destroy();
     });
     this.#http.on("unknownProtocol", (socket) => {
@@ -130,9 +144,15 @@ export class Ingress {
     return this.#sessions.all.length;
   }
 
-  /** The certificate shown from the next handshake on; without one, none succeeds. Throws when it does not load. */
+  /**
+   * The certificate shown from the next handshake on; without one, none
+   * succeeds. Sessions that were shown another are asked to be opened anew, one
+   * after the other, so that none rests on a CA that a rotation drops and each
+   * consumer has one to use all the while. Throws when it does not load.
+   */
   setLeaf(leaf: CertificateAndKey | undefined): void {
     this.#contexts.setLeaf(leaf);
+    if (leaf !== undefined) void this.#renewSessions();
   }
 
   /**
@@ -146,7 +166,7 @@ export class Ingress {
       const consumer = consumerOfServerName(peer.serverName);
       if (consumer !== undefined && !refused.has(peer.name)) byConsumer.set(consumer, peer);
     }
-    this.#sessions.revoke(byConsumer, this.#options.clock.nowMs());
+    this.#sessions.revoke(byConsumer);
     return refused;
   }
 
@@ -168,11 +188,7 @@ export class Ingress {
   async drain(): Promise<void> {
     this.announceDrain();
     this.#listener.close();
-    for (const session of this.#sessions.all) {
-      if (session.destroyed) continue;
-      session.goaway(constants.NGHTTP2_NO_ERROR, LAST_STREAM_ID_ANY);
-    }
-    await this.#options.clock.sleep(DRAIN_NOTICE_MS);
+    await this.#sendAway(this.#sessions.all);
     for (const session of this.#sessions.all) session.close();
   }
 
@@ -181,6 +197,28 @@ export class Ingress {
     this.announceDrain();
     this.#listener.close();
     this.#sessions.destroy();
+  }
+
+  async #renewSessions(): Promise<void> {
+    const { clock, random } = this.#options;
+    const sessions = this.#sessions.all
+      .map((session) => ({ session, turn: random() }))
+      .toSorted((one, other) => one.turn - other.turn);
+    for (const { session } of sessions) {
+      void this.#sendAway([session]);
+      await clock.sleep(RENEWAL_SPREAD_MS / sessions.length);
+      if (this.#draining) return;
+    }
+  }
+
+  /** Asks sessions for no more streams, and ends each with the last of those it has. */
+  async #sendAway(sessions: readonly ServerHttp2Session[]): Promise<void> {
+    const open = sessions.filter((session) => !session.destroyed);
+    for (const session of open) {
+      session.goaway(constants.NGHTTP2_NO_ERROR, LAST_STREAM_ID_ANY);
+    }
+    await this.#options.clock.sleep(DRAIN_NOTICE_MS);
+    for (const session of open) session.close();
   }
 
   #accept(session: ServerHttp2Session): void {

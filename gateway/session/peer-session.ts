@@ -1,6 +1,7 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
 import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from "node:tls";
 import { errorMessage } from "../../api/errors.ts";
+import { callAt } from "./call-at.ts";
 import { watchPings } from "./ping-watch.ts";
 import {
   SESSION_KEEP_ALIVE_MS,
@@ -8,6 +9,7 @@ import {
   SESSION_WINDOW_BYTES,
   STREAM_WINDOW_BYTES,
 } from "./session-limits.ts";
+import type { SessionTimes } from "./session-times.ts";
 
 /** Where a remote gateway listens. `host` is an IP address or a DNS name. */
 export interface GatewayAddress {
@@ -15,30 +17,14 @@ export interface GatewayAddress {
   port: number;
 }
 
-/** Times of a session, all in ms. */
-export interface SessionTimes {
-  connectTimeoutMs: number;
-  pingIntervalMs: number;
-  /** An unanswered PING ends the session after this long. */
-  pingTimeoutMs: number;
-  /** How long the remote may take to answer a CONNECT. */
-  openTimeoutMs: number;
-}
-
-export const DEFAULT_SESSION_TIMES: SessionTimes = {
-  connectTimeoutMs: 3000,
-  pingIntervalMs: 1000,
-  pingTimeoutMs: 2000,
-  // The ingress gives two endpoints 5 s each.
-  openTimeoutMs: 12_000,
-};
-
 /** What a session tells its owner. */
 export interface SessionEvents {
   /** A PING was answered; the first one makes the session usable. */
   onPing(rttMs: number): void;
   /** The remote asked for no more streams (GOAWAY); those open may finish. */
   onDraining(): void;
+  /** The remote's certificate is about to expire: then the session drains. */
+  onExpiring(): void;
   /** Nothing is left of it; called once, also when it never came up. */
   onClosed(error: Error): void;
 }
@@ -56,9 +42,26 @@ export class StreamRefusedError extends Error {
   }
 }
 
+/** Why a session was ended by this side; `code` is a metric label, as node's own errors have one. */
+export class SessionLostError extends Error {
+  override readonly name = "SessionLostError";
+  readonly code: "ConnectTimeout" | "PingTimeout" | "CertificateUntrusted";
+
+  constructor(code: SessionLostError["code"], message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** A session is replaced this long before the remote's certificate expires, or a third of what is left. */
+const EXPIRY_LEAD_MS = 60_000;
+/** With less left than this it is not worth replacing. */
+const EXPIRY_LEAD_MIN_MS = 1000;
+
 /**
  * One HTTP/2 session over mutual TLS to a remote gateway: dials at once, and
- * is live from its first answered PING until it drains or dies.
+ * is live from its first answered PING until it drains or dies. It drains at
+ * the latest when the certificate expires that the remote showed for it.
  */
 export class PeerSession {
   readonly address: GatewayAddress;
@@ -73,10 +76,10 @@ export class PeerSession {
 
   constructor(
     address: GatewayAddress,
-    tls: ConnectionOptions,
-    times: SessionTimes,
+    options: { tls: ConnectionOptions; times: SessionTimes; nowMs: () => number },
     events: SessionEvents,
   ) {
+    const { tls, times, nowMs } = options;
     this.address = address;
     this.#times = times;
     this.#socket = tlsConnect({ ...tls, host: address.host, port: address.port });
@@ -87,11 +90,13 @@ export class PeerSession {
       settings: { initialWindowSize: STREAM_WINDOW_BYTES, enablePush: false },
       maxSessionMemory: SESSION_MEMORY_MB,
     });
-    this.#follow(events);
+    this.#follow(events, nowMs);
   }
 
   get live(): boolean {
-    return this.#answeredPings > 0 && !this.#draining && !this.#session.closed;
+    // Streams end before the session is closed: what is tried again then must not come back to it.
+    const ended = this.#session.closed || this.#session.destroyed;
+    return this.#answeredPings > 0 && !this.#draining && !ended;
   }
 
   /** Answered PINGs; none is ever unanswered in a session that lives. */
@@ -174,27 +179,28 @@ export class PeerSession {
     this.#socket.destroy();
   }
 
-  #follow(events: SessionEvents): void {
+  #follow(events: SessionEvents, nowMs: () => number): void {
     const session = this.#session;
+    const { connectTimeoutMs, pingIntervalMs, pingTimeoutMs } = this.#times;
     const connectTimer = setTimeout(() => {
-      this.destroy(new Error(`no answer within ${this.#times.connectTimeoutMs} ms`));
-    }, this.#times.connectTimeoutMs);
-    let stopPings = () => clearTimeout(connectTimer);
+      this.#lose("ConnectTimeout", `no answer within ${connectTimeoutMs} ms`);
+    }, connectTimeoutMs);
+    let unwatch: (() => void)[] = [];
     session.once("connect", () => {
       session.setLocalWindowSize(SESSION_WINDOW_BYTES);
-      this.#remoteCertificatePem = this.#socket.getPeerX509Certificate()?.toString();
-      stopPings = watchPings(session, this.#socket, {
-        intervalMs: this.#times.pingIntervalMs,
-        timeoutMs: this.#times.pingTimeoutMs,
+      const certificate = this.#socket.getPeerX509Certificate();
+      this.#remoteCertificatePem = certificate?.toString();
+      const stopPings = watchPings(session, this.#socket, {
+        intervalMs: pingIntervalMs,
+        timeoutMs: pingTimeoutMs,
         onAnswer: (rttMs) => {
           clearTimeout(connectTimer);
           this.#answeredPings += 1;
           events.onPing(rttMs);
         },
-        onDead: () => {
-          this.destroy(new Error(`no answer to a PING in ${this.#times.pingTimeoutMs} ms`));
-        },
+        onDead: () => this.#lose("PingTimeout", `no answer to a PING in ${pingTimeoutMs} ms`),
       });
+      unwatch = [stopPings, ...this.#watchExpiry(certificate?.validToDate, events, nowMs)];
     });
     session.on("error", (error) => (this.#error ??= error));
     this.#socket.on("error", (error) => (this.#error ??= error));
@@ -205,9 +211,30 @@ export class PeerSession {
     });
     session.once("close", () => {
       clearTimeout(connectTimer);
-      stopPings();
+      for (const stop of unwatch) stop();
       events.onClosed(this.#error ?? new Error("the remote closed the session"));
     });
+  }
+
+  #watchExpiry(notAfter: Date | undefined, events: SessionEvents, nowMs: () => number) {
+    if (notAfter === undefined) return [];
+    const atMs = notAfter.getTime();
+    const leadMs = Math.min(EXPIRY_LEAD_MS, (atMs - nowMs()) / 3);
+    // What was begun while it was valid is finished: TLS asks for it once.
+    const expired = () => {
+      if (this.#draining) return;
+      this.retire();
+      events.onDraining();
+    };
+    const watches = [callAt(atMs, nowMs, expired)];
+    if (leadMs > EXPIRY_LEAD_MIN_MS) {
+      watches.push(callAt(atMs - leadMs, nowMs, () => events.onExpiring()));
+    }
+    return watches;
+  }
+
+  #lose(code: SessionLostError["code"], message: string): void {
+    this.destroy(new SessionLostError(code, message));
   }
 
   #closedBeforeAnswer(code: number | undefined): StreamRefusedError {

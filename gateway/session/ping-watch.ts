@@ -9,11 +9,13 @@ const CHECKS_PER_TIMEOUT = 4;
  * one stays unanswered for `timeoutMs`. Bytes that arrive meanwhile count as
  * life: under load an answer waits its turn behind data. Patience is counted
  * in timer callbacks, so that a stall of our own process (which fires late
- * timers once) is not taken for the silence of the remote. Returns a stop
+ * timers once) is not taken for the silence of the remote. Silence is found
+ * at most `intervalMs` + `timeoutMs` after the last byte. Returns a stop
  * function.
  *
- * Once the session is closed (it drains, its streams finish) node:http2 sends
- * no more PINGs, and the watch ends: from then on TCP keep-alive has to tell.
+ * In a session that is closed (it drains, its streams finish) node:http2 sends
+ * no more PINGs: an empty SETTINGS frame asks instead, which changes nothing
+ * and must be acknowledged at once, too (RFC 9113 section 6.5.3).
  */
 export function watchPings(
   session: Http2Session,
@@ -29,12 +31,13 @@ export function watchPings(
   let stopped = false;
 
   const send = () => {
-    if (stopped || session.closed) return;
+    if (stopped || session.destroyed) return;
     const checkMs = options.timeoutMs / CHECKS_PER_TIMEOUT;
     let bytesSeen = socket.bytesRead;
     let patience = CHECKS_PER_TIMEOUT;
     const check = () => {
-      if (session.closed) return;
+      // Its socket is no longer to be asked, and whoever destroyed it knows.
+      if (session.destroyed) return;
       const { bytesRead } = socket;
       patience = bytesRead === bytesSeen ? patience - 1 : CHECKS_PER_TIMEOUT;
       bytesSeen = bytesRead;
@@ -45,13 +48,15 @@ export function watchPings(
       }
     };
     timer = setTimeout(check, checkMs);
-    session.ping((error, rttMs) => {
+    const answered = (rttMs?: number) => {
       if (stopped) return;
       clearTimeout(timer);
-      if (error !== null) return;
       timer = setTimeout(send, options.intervalMs);
-      options.onAnswer(rttMs);
-    });
+      if (rttMs !== undefined) options.onAnswer(rttMs);
+    };
+    // What comes with an error is followed by the session's `close`.
+    if (session.closed) session.settings({}, (error) => error ?? answered());
+    else session.ping((error, rttMs) => error ?? answered(rttMs));
   };
 
   send();

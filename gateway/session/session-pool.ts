@@ -1,16 +1,13 @@
 import type { ClientHttp2Stream } from "node:http2";
-import type { ConnectionOptions } from "node:tls";
-import type { Random } from "../../api/clock.ts";
 import type { Logger } from "../../kube/logger.ts";
 import type { GatewayMetrics } from "../metrics.ts";
 import {
   type GatewayAddress,
   type PeerSession,
-  type SessionTimes,
   StreamRefusedError,
   authorityOf,
 } from "./peer-session.ts";
-import { SessionSlot, type SlotState } from "./session-slot.ts";
+import { SessionSlot, type SlotOptions, type SlotState } from "./session-slot.ts";
 
 /** What a link's liveness is decided from, one for each place of a session. */
 export interface SlotView {
@@ -18,13 +15,9 @@ export interface SlotView {
   answeredPings: number;
 }
 
-export interface SessionPoolOptions {
+export interface SessionPoolOptions extends SlotOptions {
   link: string;
-  /** Options for the next session; read at each attempt. */
-  tls: () => ConnectionOptions;
-  times: SessionTimes;
   sessionsPerAddress: number;
-  random: Random;
   logger: Logger;
   metrics: GatewayMetrics;
   /** Called when `slots` may have changed. */
@@ -42,6 +35,7 @@ export class SessionPool {
   /** Of addresses that are not used any more, while streams finish. */
   #retired: SessionSlot[] = [];
   readonly #waiting = new Set<() => void>();
+  #lastFailure: string | undefined;
   #stopped = false;
 
   constructor(options: SessionPoolOptions) {
@@ -53,6 +47,11 @@ export class SessionPool {
       state: slot.state,
       answeredPings: slot.session?.answeredPings ?? 0,
     }));
+  }
+
+  /** How a session ended last, undefined before any did. */
+  get lastFailure(): string | undefined {
+    return this.#lastFailure;
   }
 
   /** Uses exactly these addresses: new ones are dialled at once, others retire. */
@@ -77,7 +76,7 @@ export class SessionPool {
     this.#changed();
   }
 
-  /** New sessions with what `tls` says now; old ones finish their streams. */
+  /** New sessions with what `tls` and `times` say now; old ones finish their streams. */
   renew(): void {
     for (const slot of this.#all()) slot.renew();
   }
@@ -124,6 +123,7 @@ export class SessionPool {
       onPing: (rttMs) => metrics.pingSeconds.observe({ link, address: key }, rttMs / 1000),
       onFailure: (error) => {
         const reason = failureReason(error);
+        this.#lastFailure = `${key}: ${error.message}`;
         metrics.sessionFailures.inc({ link, address: key, reason });
         logger.info({ address: key, reason, error: error.message }, "session lost");
       },

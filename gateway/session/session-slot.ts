@@ -1,7 +1,8 @@
 import type { ConnectionOptions } from "node:tls";
 import type { Random } from "../../api/clock.ts";
 import { reconnectDelayMs } from "./backoff.ts";
-import { type GatewayAddress, PeerSession, type SessionTimes } from "./peer-session.ts";
+import { type GatewayAddress, PeerSession, SessionLostError } from "./peer-session.ts";
+import type { SessionTimes } from "./session-times.ts";
 
 /**
  * `live`: streams may be opened. `replacing`: the remote drains, and the first
@@ -16,6 +17,17 @@ export interface SlotEvents {
   onFailure(error: Error): void;
 }
 
+/** A remote may ask for a new session so often before each has answered twice; then it counts as one that fails. */
+const REPLACEMENTS_IN_A_ROW = 3;
+
+/** What the next session is made with; `tls` and `times` are read at each attempt. */
+export interface SlotOptions {
+  tls: () => ConnectionOptions;
+  times: () => SessionTimes;
+  nowMs: () => number;
+  random: Random;
+}
+
 /**
  * A place for one session to one address, kept filled: connects at once,
  * again after a failure with growing delays, and in place of a session that
@@ -23,9 +35,7 @@ export interface SlotEvents {
  */
 export class SessionSlot {
   readonly address: GatewayAddress;
-  readonly #tls: () => ConnectionOptions;
-  readonly #times: SessionTimes;
-  readonly #random: Random;
+  readonly #options: SlotOptions;
   readonly #events: SlotEvents;
   readonly #retiring = new Set<PeerSession>();
   #current: PeerSession | undefined;
@@ -35,15 +45,9 @@ export class SessionSlot {
   #replacing = false;
   #stopped = false;
 
-  constructor(
-    address: GatewayAddress,
-    options: { tls: () => ConnectionOptions; times: SessionTimes; random: Random },
-    events: SlotEvents,
-  ) {
+  constructor(address: GatewayAddress, options: SlotOptions, events: SlotEvents) {
     this.address = address;
-    this.#tls = options.tls;
-    this.#times = options.times;
-    this.#random = options.random;
+    this.#options = options;
     this.#events = events;
     this.#connect();
   }
@@ -78,7 +82,12 @@ export class SessionSlot {
     for (const session of [this.#current, ...this.#retiring]) {
       const certificate = session?.remoteCertificatePem;
       if (certificate !== undefined && !isTrusted(certificate)) {
-        session?.destroy(new Error("the remote's certificate is not trusted any more"));
+        session?.destroy(
+          new SessionLostError(
+            "CertificateUntrusted",
+            "the remote's certificate is not trusted any more",
+          ),
+        );
       }
     }
   }
@@ -101,10 +110,15 @@ export class SessionSlot {
 
   #connect(): void {
     let session: PeerSession;
+    const { tls, times, nowMs } = this.#options;
     try {
-      session = new PeerSession(this.address, this.#tls(), this.#times, {
+      const options = { tls: tls(), times: times(), nowMs };
+      session = new PeerSession(this.address, options, {
         onPing: (rttMs) => this.#answered(session, rttMs),
         onDraining: () => this.#drained(session),
+        onExpiring: () => {
+          if (session === this.#current) this.renew();
+        },
         onClosed: (error) => this.#closed(session, error),
       });
     } catch (error) {
@@ -133,7 +147,7 @@ export class SessionSlot {
     if (session !== this.#current) return;
     this.#retiring.add(session);
     this.#current = undefined;
-    this.#replacing = this.#failures === 0;
+    this.#replacing = this.#failures < REPLACEMENTS_IN_A_ROW;
     if (this.#next === undefined) this.#reconnect();
     this.#events.onChange();
   }
@@ -152,7 +166,7 @@ export class SessionSlot {
 
   #reconnect(): void {
     clearTimeout(this.#timer);
-    const delayMs = reconnectDelayMs(this.#failures, this.#random);
+    const delayMs = reconnectDelayMs(this.#failures, this.#options.random);
     this.#failures += 1;
     this.#timer = setTimeout(() => this.#connect(), delayMs);
   }

@@ -1,35 +1,9 @@
-/** The API server's `Status` object, as much of it as we read. */
-export interface Status {
-  kind?: string;
-  status?: string;
-  message?: string;
-  reason?: string;
-  code?: number;
-  details?: {
-    name?: string;
-    group?: string;
-    kind?: string;
-    retryAfterSeconds?: number;
-    causes?: { reason?: string; message?: string; field?: string }[];
-  };
-}
+import { REASON_OF_CODE, type Status } from "./status.ts";
 
-const REASON_OF_CODE: Readonly<Record<number, string>> = {
-  400: "BadRequest",
-  401: "Unauthorized",
-  403: "Forbidden",
-  404: "NotFound",
-  405: "MethodNotAllowed",
-  409: "Conflict",
-  410: "Expired",
-  413: "RequestEntityTooLarge",
-  422: "Invalid",
-  429: "TooManyRequests",
-  500: "InternalError",
-  503: "ServiceUnavailable",
-  504: "Timeout",
-};
+export type { Status } from "./status.ts";
 
+/** A server that asks for more than this is not obeyed: a link heals soon after its provider does. */
+const MAX_RETRY_AFTER_MS = 30_000;
 const MAX_DETAIL_CHARS = 500;
 
 /** The API server answered, and the answer is an error. */
@@ -39,7 +13,7 @@ export class ApiError extends Error {
   readonly statusCode: number;
   /** `Status.reason` (NotFound, AlreadyExists, Conflict, Expired, …), derived from the code when the server gave none. */
   readonly reason: string;
-  /** How long the server asked us to wait, in milliseconds. */
+  /** How long the server asked us to wait, in milliseconds; 30 s at most. */
   readonly retryAfterMs: number | undefined;
   readonly body: Status | undefined;
 
@@ -62,12 +36,14 @@ export class ApiError extends Error {
     this.statusCode = statusCode;
     this.reason = reason;
     this.body = body;
-    const seconds = body?.details?.retryAfterSeconds;
-    this.retryAfterMs =
-      init.retryAfterMs ??
-      (typeof seconds === "number" && seconds > 0 ? seconds * 1000 : undefined);
+    const seconds = body?.details?.retryAfterSeconds ?? 0;
+    const askedMs = init.retryAfterMs ?? (seconds > 0 ? seconds * 1000 : undefined);
+    this.retryAfterMs = askedMs === undefined ? undefined : Math.min(askedMs, MAX_RETRY_AFTER_MS);
   }
 }
+
+/** Thrown by `beforeSend`: the server has not seen the request. */
+export class NotSentError extends Error {}
 
 /**
  * Whether `error` is an {@link ApiError} with one of the reasons or status
@@ -91,12 +67,15 @@ export type ConnectionFailure = "network" | "tls" | "timeout" | "protocol";
 /** Codes by which Node says that it does not trust the server's certificate, or the server not ours. */
 const TLS_CODE =
   /^(ERR_TLS_|ERR_SSL_|CERT_|CRL_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|EPROTO)/;
+/** Ours, and those by which undici says that what came is not HTTP as it should be. */
+const PROTOCOL_CODE =
+  /^(INVALID_RESPONSE|RESPONSE_TOO_LARGE|LIST_TOO_LARGE|TRUNCATED|HPE_.*|UND_ERR_HEADERS_OVERFLOW|UND_ERR_RES_CONTENT_LENGTH_MISMATCH)$/;
 const TIMEOUT_CODE = /TIMEOUT|^ETIMEDOUT$/;
 
 /** No usable answer came from the API server: refused, not trusted, timed out or not Kubernetes. */
 export class KubeConnectionError extends Error {
   override readonly name = "KubeConnectionError";
-  /** ECONNREFUSED, a TLS code, UND_ERR_…, REQUEST_TIMEOUT, INVALID_RESPONSE, RESPONSE_TOO_LARGE, TRUNCATED. */
+  /** ECONNREFUSED, a TLS code, UND_ERR_…, REQUEST_TIMEOUT, INVALID_RESPONSE, RESPONSE_TOO_LARGE, LIST_TOO_LARGE, TRUNCATED. */
   readonly code: string;
   readonly server: string;
   readonly failure: ConnectionFailure;
@@ -113,9 +92,7 @@ export class KubeConnectionError extends Error {
 }
 
 function failureOf(code: string): ConnectionFailure {
-  if (code === "INVALID_RESPONSE" || code === "RESPONSE_TOO_LARGE" || code === "TRUNCATED") {
-    return "protocol";
-  }
+  if (PROTOCOL_CODE.test(code)) return "protocol";
   if (TLS_CODE.test(code)) return "tls";
   return TIMEOUT_CODE.test(code) ? "timeout" : "network";
 }
@@ -139,4 +116,10 @@ function rootCause(error: unknown): unknown {
     return rootCause(error.cause);
   }
   return error;
+}
+
+/** What a failure is counted as in metrics: a reason of Kubernetes or a code. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof ApiError) return error.reason;
+  return error instanceof KubeConnectionError ? error.code : "Unknown";
 }

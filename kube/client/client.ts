@@ -15,18 +15,16 @@ import type {
   RemoveOptions,
   ReplaceOptions,
   WatchOptions,
+  WriteOptions,
 } from "./kube-client.ts";
 import { type ObjectKey, resourcePath } from "./resource-path.ts";
 import { Transport } from "./transport.ts";
+import { readPage } from "./list-page.ts";
+import { isKubeObject, isRecord } from "./object-shape.ts";
 import { readWatchEvents, type WatchEvent } from "./watch-stream.ts";
 
 export type * from "./kube-client.ts";
 export type { WatchEvent } from "./watch-stream.ts";
-
-interface ListBody<T> {
-  metadata?: { resourceVersion?: string; continue?: string };
-  items?: T[] | null;
-}
 
 /** etcd holds objects of 1.5 MiB; JSON may make more of them. */
 const MAX_EVENT_BYTES = 16 * 1024 * 1024;
@@ -68,13 +66,10 @@ class HttpKubeClient implements KubeClient {
     key: ObjectKey,
     options: CallOptions = {},
   ): Promise<T> {
-    return await this.#send<T>({
-      method: "GET",
-      verb: "get",
-      resource,
-      path: resourcePath(resource, key),
-      ...options,
-    });
+    const path = resourcePath(resource, key);
+    const object = await this.#send<T>({ method: "GET", verb: "get", resource, path, ...options });
+    if (isKubeObject(object) && object.metadata.name === key.name) return object;
+    throw this.#transport.invalidResponse(`GET ${path} is another object, or none`);
   }
 
   async find<T extends KubeObject>(
@@ -96,33 +91,27 @@ class HttpKubeClient implements KubeClient {
   ): Promise<ListPage<T>> {
     const { namespace, continueToken, signal, ...query } = options;
     const path = resourcePath(resource, { ...(namespace !== undefined && { namespace }) });
-    const body = await this.#send<ListBody<T>>({
+    let bytes = 0;
+    const body = await this.#transport.send({
       method: "GET",
       verb: "list",
       resource,
       path,
       query: { ...query, continue: continueToken },
+      onText: (text) => {
+        bytes = text.length;
+      },
       ...(signal && { signal }),
     });
-    const resourceVersion = body.metadata?.resourceVersion;
-    const items = body.items ?? [];
-    if (typeof resourceVersion !== "string" || !Array.isArray(items)) {
-      throw this.#transport.invalidResponse(`GET ${path} is not a list`);
-    }
-    // Items of a list carry neither apiVersion nor kind.
-    const head = { apiVersion: apiVersionOf(resource), kind: resource.kind };
-    const next = body.metadata?.continue;
-    return {
-      items: items.map((item) => ({ ...head, ...item })),
-      resourceVersion,
-      ...(next !== undefined && next !== "" && { continueToken: next }),
-    };
+    const page = readPage<T>(body, resource);
+    if (page === undefined) throw this.#transport.invalidResponse(`GET ${path} is not a list`);
+    return { ...page, bytes };
   }
 
   async create<T extends KubeObject>(
     resource: Resource,
     object: T,
-    options: CallOptions = {},
+    options: WriteOptions = {},
   ): Promise<T> {
     const { namespace } = object.metadata;
     return await this.#send<T>({
@@ -214,7 +203,7 @@ class HttpKubeClient implements KubeClient {
   }
 
   async *watch(resource: Resource, options: WatchOptions): AsyncGenerator<WatchEvent> {
-    const { namespace, signal, onBytes, ...query } = options;
+    const { namespace, signal, onOpen, ...query } = options;
     const body = await this.#transport.stream({
       method: "GET",
       verb: "watch",
@@ -222,10 +211,15 @@ class HttpKubeClient implements KubeClient {
       path: resourcePath(resource, { ...(namespace !== undefined && { namespace }) }),
       query: { ...query, watch: true, allowWatchBookmarks: true },
       signal,
-      ...(onBytes && { onBytes }),
     });
+    onOpen?.();
     const maxBytes = Math.min(MAX_EVENT_BYTES, this.#transport.maxResponseBytes);
-    yield* readWatchEvents(body, maxBytes, this.server);
+    for await (const event of readWatchEvents(body, maxBytes, this.server)) {
+      if ("object" in event && event.type !== "ERROR" && event.object.kind !== resource.kind) {
+        throw this.#transport.invalidResponse(`a watch of ${resource.plural} sent another kind`);
+      }
+      yield event;
+    }
   }
 
   async close(): Promise<void> {
@@ -234,6 +228,12 @@ class HttpKubeClient implements KubeClient {
 
   async #send<T>(init: RawRequest & { verb: string; resource?: Resource }): Promise<T> {
     const answer: unknown = await this.#transport.send(init);
+    if (init.resource !== undefined && init.verb !== "delete") {
+      const { kind } = init.resource;
+      if (!isRecord(answer) || answer["kind"] !== kind || !isRecord(answer["metadata"])) {
+        throw this.#transport.invalidResponse(`${init.method} ${init.path} answered no ${kind}`);
+      }
+    }
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- callers name the type of what they asked for
     return answer as T;
   }

@@ -1,7 +1,14 @@
 import type { Dispatcher } from "undici";
 
-interface Slot {
+/** One connection at most, for one request after the other. */
+export interface Connection {
   readonly dispatcher: Dispatcher;
+  /** Ends it with a TCP reset, where that is possible. */
+  readonly reset: () => void;
+}
+
+interface Slot {
+  readonly connection: Connection;
   inFlight: number;
 }
 
@@ -12,22 +19,22 @@ interface Slot {
  * answer before it ended.)
  */
 export class SharedConnections {
-  readonly #create: () => Dispatcher;
+  readonly #create: () => Connection;
   readonly #limit: number;
   readonly #slots: Slot[] = [];
 
-  /** @param create makes a dispatcher that holds one connection and queues what is more */
-  constructor(create: () => Dispatcher, limit: number) {
+  /** @param create makes a connection, whose dispatcher queues what is more */
+  constructor(create: () => Connection, limit: number) {
     this.#create = create;
     this.#limit = limit;
   }
 
   /** Runs `use` with the connection that has the least to do; a new one only if all are busy. */
-  async run<T>(use: (dispatcher: Dispatcher) => Promise<T>): Promise<T> {
+  async run<T>(use: (connection: Connection) => Promise<T>): Promise<T> {
     const slot = this.#pick();
     slot.inFlight += 1;
     try {
-      return await use(slot.dispatcher);
+      return await use(slot.connection);
     } finally {
       slot.inFlight -= 1;
     }
@@ -35,19 +42,23 @@ export class SharedConnections {
 
   /** Lets what is under way end, then closes the connections. */
   async close(): Promise<void> {
-    await Promise.all(this.#slots.map(async ({ dispatcher }) => await dispatcher.close()));
+    await Promise.all(
+      this.#slots.map(async ({ connection }) => await connection.dispatcher.close()),
+    );
   }
 
   /** Closes the connections; what is under way fails. */
   async destroy(): Promise<void> {
-    await Promise.all(this.#slots.map(async ({ dispatcher }) => await dispatcher.destroy()));
+    await Promise.all(
+      this.#slots.map(async ({ connection }) => await connection.dispatcher.destroy()),
+    );
   }
 
   #pick(): Slot {
     const idle = this.#slots.find(({ inFlight }) => inFlight === 0);
     if (idle !== undefined) return idle;
     if (this.#slots.length < this.#limit) {
-      const slot = { dispatcher: this.#create(), inFlight: 0 };
+      const slot = { connection: this.#create(), inFlight: 0 };
       this.#slots.push(slot);
       return slot;
     }

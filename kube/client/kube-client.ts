@@ -9,6 +9,11 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
+export interface WriteOptions extends CallOptions {
+  /** Called just before the request is written to its connection; a NotSentError it throws is thrown by the call. */
+  beforeSend?: () => void;
+}
+
 export interface ListOptions extends CallOptions {
   namespace?: string;
   labelSelector?: string;
@@ -24,27 +29,29 @@ export interface ListOptions extends CallOptions {
 export interface ListPage<T> {
   items: T[];
   resourceVersion: string;
+  /** Length of the answer. */
+  bytes: number;
   /** Present when there are more pages. */
   continueToken?: string;
 }
 
-export interface ApplyOptions extends CallOptions {
+export interface ApplyOptions extends WriteOptions {
   fieldManager: string;
   force?: boolean;
   subresource?: "status";
 }
 
-export interface PatchOptions extends CallOptions {
+export interface PatchOptions extends WriteOptions {
   type: "merge" | "json";
   subresource?: string;
   fieldManager?: string;
 }
 
-export interface ReplaceOptions extends CallOptions {
+export interface ReplaceOptions extends WriteOptions {
   subresource?: string;
 }
 
-export interface RemoveOptions extends CallOptions {
+export interface RemoveOptions extends WriteOptions {
   uid?: string;
   resourceVersion?: string;
   propagationPolicy?: "Foreground" | "Background" | "Orphan";
@@ -58,11 +65,11 @@ export interface WatchOptions {
   /** When the server is to end the watch by itself. */
   timeoutSeconds?: number;
   signal: AbortSignal;
-  /** Called when the response's head and each piece of its body arrive. */
-  onBytes?: () => void;
+  /** Called when the server has accepted the watch. */
+  onOpen?: () => void;
 }
 
-export interface RawRequest extends CallOptions {
+export interface RawRequest extends WriteOptions {
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** Absolute path on the API server. */
   path: string;
@@ -92,7 +99,7 @@ export interface KubeClient {
   /** One page. */
   list<T extends KubeObject>(resource: Resource, options?: ListOptions): Promise<ListPage<T>>;
   /** POST; an object of that name is a thrown 409 AlreadyExists. */
-  create<T extends KubeObject>(resource: Resource, object: T, options?: CallOptions): Promise<T>;
+  create<T extends KubeObject>(resource: Resource, object: T, options?: WriteOptions): Promise<T>;
   /**
    * Server-side apply. `metadata.uid` in the object is a precondition: another
    * uid is a thrown 422 Invalid, no object at all a thrown 409 Conflict.

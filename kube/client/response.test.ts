@@ -1,6 +1,7 @@
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ApiError, isApiError, KubeConnectionError, toConnectionError } from "./api-error.ts";
-import { apiErrorOf, parseJson, retryAfterMs } from "./response.ts";
+import { apiErrorOf, foreignAnswer, parseJson, retryAfterMs } from "./response.ts";
 
 const NOW_MS = Date.parse("2026-01-01T00:00:00Z");
 
@@ -10,7 +11,6 @@ describe("Retry-After", () => {
     ["0", 0],
     ["Thu, 01 Jan 2026 00:00:05 GMT", 5000],
     ["Wed, 31 Dec 2025 00:00:00 GMT", 0],
-    ["999999999", 300_000],
     ["soon", undefined],
     [undefined, undefined],
   ])("%s means %s ms", (header, expected) => {
@@ -58,6 +58,57 @@ describe("an error answer", () => {
   });
 });
 
+test("an answer that asks for an hour of patience gets half a minute", () => {
+  const headers = { "retry-after": "3600" };
+  const body = JSON.stringify({ kind: "Status", details: { retryAfterSeconds: 3600 } });
+  for (const error of [
+    apiErrorOf({ statusCode: 429, headers }, "", "GET https://x", NOW_MS),
+    apiErrorOf({ statusCode: 429, headers: {} }, body, "GET https://x", NOW_MS),
+  ]) {
+    expect(error.retryAfterMs).toBe(30_000);
+  }
+});
+
+test("whatever an error answer says, it is read or left out, never trusted", () => {
+  const fields = { kind: fc.constant("Status"), message: fc.jsonValue(), reason: fc.jsonValue() };
+  const more = {
+    code: fc.jsonValue(),
+    details: fc.oneof(fc.jsonValue(), fc.record({ causes: fc.jsonValue() })),
+  };
+  const body = fc
+    .oneof(fc.record({ ...fields, ...more }), fc.jsonValue())
+    .map((value) => JSON.stringify(value));
+  fc.assert(
+    fc.property(
+      fc.oneof(body, fc.string()),
+      fc.integer({ min: 400, max: 599 }),
+      (text, statusCode) => {
+        const error = apiErrorOf({ statusCode, headers: {} }, text, "GET https://x", NOW_MS);
+        expect(error.message.length).toBeLessThan(600);
+        expect(error.reason).toMatch(/^[A-Za-z]+$/);
+        expect(typeof (error.body?.message ?? "")).toBe("string");
+        expect(error.body?.details?.causes ?? []).toBeInstanceOf(Array);
+      },
+    ),
+  );
+});
+
+test.each([
+  [302, ""],
+  [304, ""],
+  [404, "<html>not here</html>"],
+])("status %i with %j is no answer of an API server", (statusCode, text) => {
+  expect(foreignAnswer(statusCode, text)).toContain(`answered ${statusCode}`);
+});
+
+test.each([
+  [404, JSON.stringify({ kind: "Status", reason: "NotFound", code: 404 })],
+  [404, "404 page not found\n"],
+  [503, "<html>away</html>"],
+])("status %i with %j may be one", (statusCode, text) => {
+  expect(foreignAnswer(statusCode, text)).toBeUndefined();
+});
+
 test("isApiError knows reasons, codes, and any of them", () => {
   const error: unknown = new ApiError({ statusCode: 404, operation: "GET https://x" });
   expect(isApiError(error)).toBe(true);
@@ -88,6 +139,8 @@ test.each([
   ["ERR_TLS_CERT_ALTNAME_INVALID", "tls"],
   ["ERR_SSL_WRONG_VERSION_NUMBER", "tls"],
   ["TRUNCATED", "protocol"],
+  ["UND_ERR_HEADERS_OVERFLOW", "protocol"],
+  ["HPE_INVALID_CONSTANT", "protocol"],
 ])("%s is a failure of kind %s, found beneath wrappers", (code, failure) => {
   const cause = Object.assign(new Error("down below"), { code });
   const wrapped = new Error("fetch failed", { cause: new AggregateError([cause]) });

@@ -1,8 +1,11 @@
 import type { Dispatcher } from "undici";
-import { ApiError, KubeConnectionError, type Status } from "./api-error.ts";
+import { ApiError, KubeConnectionError } from "./api-error.ts";
+import { readStatus } from "./status.ts";
 
-/** A server that asks for more than this is not obeyed. */
-const MAX_RETRY_AFTER_MS = 5 * 60_000;
+/** Body of a 404 of Go's net/http. */
+const NOT_SERVED = "404 page not found";
+
+type Body = Dispatcher.ResponseData["body"];
 
 /**
  * Reads a response's body.
@@ -10,45 +13,46 @@ const MAX_RETRY_AFTER_MS = 5 * 60_000;
  * @throws KubeConnectionError RESPONSE_TOO_LARGE when it holds more than `maxBytes`
  */
 export async function readText(
-  body: Dispatcher.ResponseData["body"],
+  body: Body,
   maxBytes: number,
   server: string,
   signal: AbortSignal,
 ): Promise<string> {
-  const pieces: Buffer[] = [];
-  let bytes = 0;
-  for await (const piece of body) {
-    signal.throwIfAborted();
-    if (!Buffer.isBuffer(piece)) continue;
-    bytes += piece.length;
-    if (bytes > maxBytes) {
-      throw new KubeConnectionError({
-        code: "RESPONSE_TOO_LARGE",
-        server,
-        detail: `more than ${maxBytes} bytes`,
-      });
-    }
-    pieces.push(piece);
-  }
-  return Buffer.concat(pieces, bytes).toString("utf8");
+  const { bytes, isWhole } = await readUpTo(body, maxBytes, signal);
+  if (isWhole) return bytes.toString("utf8");
+  throw new KubeConnectionError({
+    code: "RESPONSE_TOO_LARGE",
+    server,
+    detail: `more than ${maxBytes} bytes`,
+  });
 }
 
 /** Reads the beginning of a body, for a message: `maxBytes` of it at most. */
 export async function readStart(
-  body: Dispatcher.ResponseData["body"],
+  body: Body,
   maxBytes: number,
   signal: AbortSignal,
 ): Promise<string> {
+  const { bytes } = await readUpTo(body, maxBytes, signal);
+  return bytes.subarray(0, maxBytes).toString("utf8");
+}
+
+/** A body that is longer is left, which ends its connection. */
+async function readUpTo(
+  body: Body,
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<{ bytes: Buffer; isWhole: boolean }> {
   const pieces: Buffer[] = [];
-  let bytes = 0;
+  let length = 0;
   for await (const piece of body) {
     signal.throwIfAborted();
     if (!Buffer.isBuffer(piece)) continue;
     pieces.push(piece);
-    bytes += piece.length;
-    if (bytes >= maxBytes) break;
+    length += piece.length;
+    if (length > maxBytes) return { bytes: Buffer.concat(pieces), isWhole: false };
   }
-  return Buffer.concat(pieces).subarray(0, maxBytes).toString("utf8");
+  return { bytes: Buffer.concat(pieces, length), isWhole: true };
 }
 
 /**
@@ -71,6 +75,17 @@ export function parseJson(
   });
 }
 
+/**
+ * Why an answer outside 2xx cannot come from an API server, or undefined. A
+ * redirect is not followed: the token would go with it. A 404 that is neither
+ * a Status nor Go's own for a path nobody serves says nothing of the object.
+ */
+export function foreignAnswer(statusCode: number, text: string): string | undefined {
+  if (statusCode < 400) return `answered ${statusCode}, which is not followed`;
+  const isKnown = readStatus(tryParse(text)) !== undefined || text.trim() === NOT_SERVED;
+  return statusCode === 404 && !isKnown ? "answered 404, but not as an API server does" : undefined;
+}
+
 /** The error an answer outside 2xx stands for. */
 export function apiErrorOf(
   response: Pick<Dispatcher.ResponseData, "statusCode" | "headers">,
@@ -78,20 +93,14 @@ export function apiErrorOf(
   operation: string,
   nowMs: number,
 ): ApiError {
-  const parsed = tryParse(text);
   const header = response.headers["retry-after"];
   return new ApiError({
     statusCode: response.statusCode,
     operation,
-    body: isStatus(parsed) ? parsed : undefined,
+    body: readStatus(tryParse(text)),
     text,
     retryAfterMs: retryAfterMs(typeof header === "string" ? header : undefined, nowMs),
   });
-}
-
-/** Whether a value is a `Status` object, as error answers and ERROR events carry it. */
-export function isStatus(value: unknown): value is Status {
-  return typeof value === "object" && value !== null && "kind" in value && value.kind === "Status";
 }
 
 /** RFC 9110, 10.2.3: seconds, or a date. */
@@ -99,7 +108,7 @@ export function retryAfterMs(header: string | undefined, nowMs: number): number 
   if (header === undefined) return undefined;
   const delayMs = /^\d+$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - nowMs;
   if (!Number.isFinite(delayMs)) return undefined;
-  return Math.min(Math.max(delayMs, 0), MAX_RETRY_AFTER_MS);
+  return Math.max(delayMs, 0);
 }
 
 function tryParse(text: string): unknown {

@@ -1,13 +1,15 @@
 import type { KubeConfig } from "@kubernetes/client-node";
-import { Agent, Client, type Dispatcher, ProxyAgent } from "undici";
+import type { Dispatcher } from "undici";
 import type { Clock } from "../../api/clock.ts";
 import { errorMessage } from "../../api/errors.ts";
 import type { Resource } from "../../api/resources.ts";
-import { ApiError, KubeConnectionError, toConnectionError } from "./api-error.ts";
-import { SharedConnections } from "./connections.ts";
+import { ApiError, KubeConnectionError, NotSentError, toConnectionError } from "./api-error.ts";
+import { callBeforeSend } from "./before-send.ts";
+import type { Connection } from "./connections.ts";
 import { CredentialSource, type Credentials, type TlsMaterial } from "./credentials.ts";
 import type { KubeMetrics } from "../metrics.ts";
-import { apiErrorOf, parseJson, readStart, readText } from "./response.ts";
+import { createPools, type Pools } from "./pools.ts";
+import { apiErrorOf, foreignAnswer, parseJson, readStart, readText } from "./response.ts";
 import { withTimeout } from "./timeout-signal.ts";
 
 export interface TransportOptions {
@@ -31,19 +33,11 @@ export interface TransportRequest {
   accept?: string;
   signal?: AbortSignal;
   timeoutMs?: number;
+  /** Called with the answer before it is parsed. */
+  onText?: (text: string) => void;
+  beforeSend?: () => void;
 }
 
-interface Pools {
-  tls: string;
-  requests: SharedConnections;
-  watches: Dispatcher;
-}
-
-/** The API server closes connections after 90 s without use; we are to be the first. */
-const KEEP_ALIVE_MS = 60_000;
-/** With libuv's ten probes a second apart, a peer that vanished is noticed in 20 s. */
-const TCP_KEEP_ALIVE_MS = 10_000;
-const CONNECT_TIMEOUT_MS = 10_000;
 const MAX_ERROR_BYTES = 64 * 1024;
 
 /** HTTP/1.1 to one API server over few, kept-open connections; watches have their own. */
@@ -55,7 +49,7 @@ export class Transport {
   readonly #proxyUrl: string | undefined;
   readonly #options: TransportOptions;
   readonly #credentials: CredentialSource;
-  #pools: Pools | undefined;
+  #pools: (Pools & { tls: string }) | undefined;
   #closed = false;
 
   /** @throws Error when the config has no current cluster or its server is no URL */
@@ -79,8 +73,8 @@ export class Transport {
     const limit = withTimeout(request.signal, request.timeoutMs ?? this.#options.requestTimeoutMs);
     try {
       const { headers, pools } = await this.#ready(limit.signal);
-      return await pools.requests.run(async (dispatcher) => {
-        const response = await this.#dispatch(dispatcher, request, headers, limit.signal);
+      return await pools.requests.run(async (connection) => {
+        const response = await this.#dispatchOver(connection, request, headers, limit.signal);
         const answer = await this.#read(response, request, limit.signal);
         this.#count(request, response.statusCode);
         return answer;
@@ -96,7 +90,7 @@ export class Transport {
 
   /** Opens a watch: resolves with the body once the head has arrived; the body has no time limit. */
   async stream(
-    request: TransportRequest & { signal: AbortSignal; onBytes?: () => void },
+    request: TransportRequest & { signal: AbortSignal },
   ): Promise<AsyncIterable<Buffer>> {
     try {
       const ready = await this.#ready(request.signal);
@@ -111,7 +105,6 @@ export class Transport {
         );
       }
       this.#count(request, response.statusCode);
-      request.onBytes?.();
       return this.#pieces(body, request);
     } catch (error) {
       throw this.#counted(this.#asThrown(error, request, false), request);
@@ -130,15 +123,9 @@ export class Transport {
     await Promise.all([pools?.requests.destroy(), pools?.watches.destroy()]);
   }
 
-  async *#pieces(
-    body: AsyncIterable<Buffer>,
-    request: TransportRequest & { signal: AbortSignal; onBytes?: () => void },
-  ): AsyncGenerator<Buffer> {
+  async *#pieces(body: AsyncIterable<Buffer>, request: TransportRequest): AsyncGenerator<Buffer> {
     try {
-      for await (const piece of body) {
-        request.onBytes?.();
-        yield piece;
-      }
+      yield* body;
     } catch (error) {
       throw this.#asThrown(error, request, false);
     }
@@ -148,6 +135,34 @@ export class Transport {
     signal.throwIfAborted();
     const { headers, tls } = await this.#readCredentials();
     return { headers, pools: this.#poolsFor(tls) };
+  }
+
+  /** A write that is given up after it was sent takes its connection along, lest it arrive later. */
+  async #dispatchOver(
+    connection: Connection,
+    request: TransportRequest,
+    credentials: Credentials["headers"],
+    signal: AbortSignal,
+  ): Promise<Dispatcher.ResponseData> {
+    const { dispatcher } = connection;
+    if (request.method === "GET") {
+      return await this.#dispatch(dispatcher, request, credentials, signal);
+    }
+    let sent = false;
+    const noticing = dispatcher.compose(
+      callBeforeSend(() => {
+        request.beforeSend?.();
+        sent = true;
+      }),
+    );
+    const reset = (): void => void (sent && connection.reset());
+    // Before undici's own listener, which closes the connection in the ordinary way.
+    signal.addEventListener("abort", reset, { once: true });
+    try {
+      return await this.#dispatch(noticing, request, credentials, signal);
+    } finally {
+      signal.removeEventListener("abort", reset);
+    }
   }
 
   async #dispatch(
@@ -174,6 +189,8 @@ export class Transport {
     if (response.statusCode >= 200 && response.statusCode < 300) return response;
     if (response.statusCode === 401) this.#credentials.forget();
     const text = await readStart(response.body, MAX_ERROR_BYTES, signal);
+    const foreign = foreignAnswer(response.statusCode, text);
+    if (foreign !== undefined) throw this.invalidResponse(`${this.#describe(request)} ${foreign}`);
     throw apiErrorOf(response, text, this.#describe(request), this.#options.clock.nowMs());
   }
 
@@ -183,6 +200,7 @@ export class Transport {
     signal: AbortSignal,
   ): Promise<unknown> {
     const text = await readText(response.body, this.maxResponseBytes, this.server, signal);
+    request.onText?.(text);
     if (request.accept === "text/plain") return text;
     const contentType = response.headers["content-type"];
     return parseJson(text, contentType, this.#describe(request), this.server);
@@ -213,35 +231,14 @@ export class Transport {
     const fingerprint = JSON.stringify(tls);
     if (this.#pools?.tls === fingerprint) return this.#pools;
     const old = this.#pools;
-    const connect = {
-      ...tls,
-      timeout: CONNECT_TIMEOUT_MS,
-      keepAlive: true,
-      keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
-    };
-    const settings = {
-      allowH2: false,
-      pipelining: 1,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      keepAliveMaxTimeout: KEEP_ALIVE_MS,
-    };
-    // What limits a request's time is its own signal.
-    const forRequests = { ...settings, connect, headersTimeout: 0, bodyTimeout: 0 };
-    const { requestTimeoutMs } = this.#options;
-    const forWatches = { ...settings, headersTimeout: requestTimeoutMs, bodyTimeout: 0 };
-    const uri = this.#proxyUrl;
-    const single = (): Dispatcher =>
-      uri === undefined
-        ? new Client(this.#origin, forRequests)
-        : new ProxyAgent({ ...forRequests, uri, requestTls: connect, connections: 1 });
-    this.#pools = {
-      tls: fingerprint,
-      requests: new SharedConnections(single, this.#options.connections),
-      watches:
-        uri === undefined
-          ? new Agent({ ...forWatches, connect })
-          : new ProxyAgent({ ...forWatches, uri, requestTls: connect }),
-    };
+    const pools = createPools({
+      origin: this.#origin,
+      proxyUrl: this.#proxyUrl,
+      tls,
+      connections: this.#options.connections,
+      watchHeadTimeoutMs: this.#options.requestTimeoutMs,
+    });
+    this.#pools = { ...pools, tls: fingerprint };
     void old?.requests.close();
     void old?.watches.destroy();
     return this.#pools;
@@ -254,7 +251,7 @@ export class Transport {
   /** The caller's own abort passes through as it is; everything else is one of our two errors. */
   #asThrown(error: unknown, request: TransportRequest, timedOut: boolean): unknown {
     if (request.signal?.aborted === true) return request.signal.reason;
-    if (error instanceof ApiError) return error;
+    if (error instanceof ApiError || error instanceof NotSentError) return error;
     return timedOut
       ? new KubeConnectionError({
           code: "REQUEST_TIMEOUT",

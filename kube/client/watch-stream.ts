@@ -1,10 +1,12 @@
 import type { KubeObject } from "../../api/objects.ts";
-import { KubeConnectionError, type Status } from "./api-error.ts";
-import { isStatus } from "./response.ts";
+import { KubeConnectionError } from "./api-error.ts";
+import { isKubeObject, isRecord, isVersion } from "./object-shape.ts";
+import { readStatus, type Status } from "./status.ts";
 
 /** One line of a watch as the API server sent it. */
 export type WatchEvent =
-  | { type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK"; object: KubeObject }
+  | { type: "ADDED" | "MODIFIED" | "DELETED"; object: KubeObject }
+  | { type: "BOOKMARK"; resourceVersion: string }
   | { type: "ERROR"; object: Status };
 
 const LINE_FEED = 0x0a;
@@ -59,13 +61,8 @@ function assertLength(bytes: number, maxLineBytes: number, server: string): void
 }
 
 function parseEvent(line: string, server: string): WatchEvent {
-  let event: unknown;
-  try {
-    event = JSON.parse(line);
-  } catch {
-    event = undefined;
-  }
-  if (isWatchEvent(event)) return event;
+  const event = readEvent(line);
+  if (event !== undefined) return event;
   throw new KubeConnectionError({
     code: "INVALID_RESPONSE",
     server,
@@ -73,41 +70,30 @@ function parseEvent(line: string, server: string): WatchEvent {
   });
 }
 
-function isWatchEvent(value: unknown): value is WatchEvent {
-  if (typeof value !== "object" || value === null) return false;
-  if (!("type" in value && "object" in value)) return false;
-  switch (value.type) {
-    case "ERROR":
-      return isStatus(value.object);
-    case "BOOKMARK":
-      return hasMetadata(value.object);
+function readEvent(line: string): WatchEvent | undefined {
+  let event: unknown;
+  try {
+    event = JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+  if (!isRecord(event)) return undefined;
+  const { type, object } = event;
+  switch (type) {
+    case "ERROR": {
+      const status = readStatus(object);
+      return status && { type, object: status };
+    }
+    case "BOOKMARK": {
+      const metadata = isRecord(object) ? object["metadata"] : undefined;
+      const version = isRecord(metadata) ? metadata["resourceVersion"] : undefined;
+      return isVersion(version) ? { type, resourceVersion: version } : undefined;
+    }
     case "ADDED":
     case "MODIFIED":
     case "DELETED":
-      return isKubeObject(value.object);
+      return isKubeObject(object) ? { type, object } : undefined;
     default:
-      return false;
+      return undefined;
   }
-}
-
-function hasMetadata(value: unknown): value is { metadata: object } {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    "metadata" in value &&
-    typeof value.metadata === "object" &&
-    value.metadata !== null
-  );
-}
-
-/** Whether a value has the names and version that caches are built on. */
-export function isKubeObject(value: unknown): value is KubeObject {
-  if (!hasMetadata(value)) return false;
-  const { metadata } = value;
-  return (
-    "name" in metadata &&
-    typeof metadata.name === "string" &&
-    "resourceVersion" in metadata &&
-    typeof metadata.resourceVersion === "string"
-  );
 }

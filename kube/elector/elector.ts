@@ -29,8 +29,13 @@ export interface LeaderElectorOptions {
   random?: Random;
   logger: Logger;
   metrics?: KubeMetrics;
-  /** The leader's work. Its signal aborts when the lease is lost or the elector stops. */
-  onStartedLeading: (signal: AbortSignal) => Promise<void>;
+  /**
+   * The leader's work. Its signal aborts when the lease is lost or the elector
+   * stops; in the second case the term goes on until the work has ended, or is
+   * over by itself. Resolves with false when something of it may still reach
+   * the API server: then the lease is not released, others wait for its end.
+   */
+  onStartedLeading: (signal: AbortSignal) => Promise<boolean | void>;
   /** Called when that work has ended. */
   onStoppedLeading: () => void;
 }
@@ -58,6 +63,7 @@ export class LeaderElector implements Startable {
   readonly #stopping = new AbortController();
   #observed: ObservedLease | undefined;
   #term: Term | undefined;
+  #mayRelease = true;
   #running: Promise<void> | undefined;
 
   /** @throws RangeError unless retryPeriod < renewDeadline < leaseDuration */
@@ -79,7 +85,16 @@ export class LeaderElector implements Startable {
 
   /** Whether we hold the Lease at this moment; checked against the clocks, not a timer. */
   isLeader(): boolean {
-    return this.#remainingMs() > 0;
+    return this.remainingMs() > 0;
+  }
+
+  /** How long we may lead without another renewal, in ms; not positive when we do not. */
+  remainingMs(): number {
+    if (this.#term === undefined) return 0;
+    return Math.min(
+      this.#term.endsAtMs - this.#clock.nowMs(),
+      this.#term.endsAtMonotonicMs - this.#monotonicMs(),
+    );
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -115,7 +130,8 @@ export class LeaderElector implements Startable {
     const work = new AbortController();
     const end = (): void => work.abort(signal.reason);
     signal.addEventListener("abort", end, { once: true });
-    work.signal.addEventListener("abort", () => (this.#term = undefined), { once: true });
+    const endTerm = (): void => void (signal.aborted || (this.#term = undefined));
+    work.signal.addEventListener("abort", endTerm, { once: true });
     if (signal.aborted) end();
     const ended = this.#settle(onStartedLeading, work);
     const guarded = this.#endWithTerm(work);
@@ -127,7 +143,8 @@ export class LeaderElector implements Startable {
       work.abort(new Error(`the lease ${name} ran out or was taken by another replica`));
     }
     metrics?.leader.set({ lease: name }, 0);
-    await Promise.all([ended, guarded]);
+    [this.#mayRelease] = await Promise.all([ended, guarded]);
+    this.#term = undefined;
     signal.removeEventListener("abort", end);
     logger.info(
       { lease: name, identity, reason: errorMessage(work.signal.reason) },
@@ -137,38 +154,31 @@ export class LeaderElector implements Startable {
     await this.#release();
   }
 
-  /** Runs the leader's work; one that fails gives the Lease up. */
+  /** Runs the leader's work, one that fails gives the Lease up; resolves with whether it may be released. */
   async #settle(
-    onStartedLeading: (signal: AbortSignal) => Promise<void>,
+    onStartedLeading: LeaderElectorOptions["onStartedLeading"],
     work: AbortController,
-  ): Promise<void> {
+  ): Promise<boolean> {
     try {
-      await onStartedLeading(work.signal);
+      return (await onStartedLeading(work.signal)) ?? true;
     } catch (error) {
-      if (work.signal.aborted) return;
+      if (work.signal.aborted) return true;
       this.#options.logger.error({ err: error }, "the leader's work failed");
       work.abort(error);
+      return true;
     }
   }
 
   /** Aborts `work` at the end of the term, however long a renewal under way may hang. */
   async #endWithTerm(work: AbortController): Promise<void> {
     while (!work.signal.aborted) {
-      const remainingMs = this.#remainingMs();
+      const remainingMs = this.remainingMs();
       if (remainingMs <= 0) {
         work.abort(new Error(`the lease was not renewed within ${this.#renewDeadlineMs} ms`));
         return;
       }
       await this.#pause(remainingMs, work.signal);
     }
-  }
-
-  #remainingMs(): number {
-    if (this.#term === undefined) return 0;
-    return Math.min(
-      this.#term.endsAtMs - this.#clock.nowMs(),
-      this.#term.endsAtMonotonicMs - this.#monotonicMs(),
-    );
   }
 
   /** Takes or renews the Lease: held, taken by another, or not known because the server did not say. */
@@ -236,6 +246,10 @@ export class LeaderElector implements Startable {
   async #release(): Promise<void> {
     const { client, identity, logger, name } = this.#options;
     if (this.#observed?.lease.spec?.holderIdentity !== identity) return;
+    if (!this.#mayRelease) {
+      logger.warn({ lease: name }, "writes were cut off: the lease is left to run out");
+      return;
+    }
     const limit = withTimeout(undefined, this.#retryPeriodMs);
     try {
       // A renewal cut off under way may have been written.

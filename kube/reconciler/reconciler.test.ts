@@ -118,6 +118,22 @@ test("at most so many reconciles run at once, and never two of one request", asy
   expect(most).toBe(3);
 });
 
+test("reconciles of one link that never end leave half of the workers to the other links", async () => {
+  const begun: string[] = [];
+  const { controller } = await running(async ({ group }, { signal }) => {
+    begun.push(group);
+    if (group === "stuck") {
+      await new Promise((_resolve, reject) => {
+        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      });
+    }
+  });
+  for (let key = 0; key < 10; key += 1) controller.enqueue({ group: "stuck", key: String(key) });
+  for (let key = 0; key < 10; key += 1) controller.enqueue({ group: "calm", key: String(key) });
+  await vi.waitFor(() => expect(begun).toHaveLength(12), WAIT);
+  expect(begun.filter((group) => group === "calm")).toHaveLength(10);
+});
+
 test("stopping aborts the reconcile under way, waits for it and logs no failure", async () => {
   const metrics = declareKubeMetrics(new Registry());
   const steps: string[] = [];

@@ -17,12 +17,14 @@ export interface ReconcileContext {
   readonly reconcileID: string;
 }
 
+const DEFAULT_CONCURRENCY = 4;
+
 export type Reconcile = (request: Request, context: ReconcileContext) => Promise<Result | void>;
 
 export interface ControllerOptions {
   name: string;
   reconcile: Reconcile;
-  /** Reconciles at the same time; 4 when absent. */
+  /** Reconciles at the same time, 4 when absent; one group alone has half of them at most. */
   concurrency?: number;
   clock?: Clock;
   random?: Random;
@@ -64,6 +66,7 @@ class QueueController implements Controller {
     this.#queue = new WorkQueue({
       clock: this.#clock,
       random: options.random ?? Math.random,
+      workers: options.concurrency ?? DEFAULT_CONCURRENCY,
       onDepth: (depth) => options.metrics?.queueDepth.set({ controller: options.name }, depth),
     });
   }
@@ -79,7 +82,7 @@ class QueueController implements Controller {
       once: true,
       signal: this.#stopping.signal,
     });
-    const { concurrency = 4 } = this.#options;
+    const { concurrency = DEFAULT_CONCURRENCY } = this.#options;
     this.#workers = Array.from({ length: concurrency }, async () => await this.#work());
     await Promise.resolve();
   }

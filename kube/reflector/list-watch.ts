@@ -1,22 +1,33 @@
 import type { Clock, Random } from "../../api/clock.ts";
 import { type KubeObject, keyOf } from "../../api/objects.ts";
 import type { Resource } from "../../api/resources.ts";
-import { ApiError, KubeConnectionError } from "../client/api-error.ts";
+import { ApiError, isApiError, KubeConnectionError } from "../client/api-error.ts";
 import type { KubeClient } from "../client/client.ts";
+import { type OpenWatch, openWatch } from "./open-watch.ts";
 import type { Versioned } from "./store.ts";
-import { isKubeObject, type WatchEvent } from "../client/watch-stream.ts";
+import type { WatchEvent } from "../client/watch-stream.ts";
 
 /**
  * Where a reflector stands, after kube-rs' `watcher::State`
  * (kube-runtime/src/watcher.rs): empty → listing (page by page) → listed →
- * watching, and back to listed when a watch ends or to empty when its version
- * has expired.
+ * watching; when a watch ends, interrupted → listed, or empty again when its
+ * version has expired, was silent for too long, or is ahead of the server's.
  */
 export type Phase<T> =
   | { name: "empty" }
-  | { name: "listing"; collected: Map<string, Versioned<T>>; continueToken: string }
+  | {
+      name: "listing";
+      collected: Map<string, Versioned<T>>;
+      beganAtMs: number;
+      pages: number;
+      keptBytes: number;
+      continueToken: string | undefined;
+    }
   | { name: "listed"; resourceVersion: string }
+  | { name: "interrupted"; resourceVersion: string }
   | { name: "watching"; resourceVersion: string; watch: OpenWatch };
+
+type ListingPhase<T> = Extract<Phase<T>, { name: "listing" }>;
 
 /** What a step found out. */
 export type Change<T> =
@@ -32,166 +43,163 @@ export interface Step<T> {
   progress: boolean;
 }
 
-/** A watch under way. */
-export interface OpenWatch {
-  readonly events: AsyncIterator<WatchEvent>;
-  readonly openedAtMs: number;
-  delivered: boolean;
-  /** Whether the server has accepted it. */
-  answered(): boolean;
-  /** Ended by us because it had been silent for too long. */
-  idle(): boolean;
-  close(): void;
+/** What a server may fill; more is an error, LIST_TOO_LARGE. */
+export interface ListBounds {
+  /** Of one list; 1000 by default. */
+  maxPages: number;
+  /** Worth keeping; 100,000 by default. */
+  maxObjects: number;
+  /** In which a list sent those objects; 128 MiB by default. */
+  maxBytes: number;
 }
+
+export const DEFAULT_BOUNDS: ListBounds = {
+  maxPages: 1000,
+  maxObjects: 100_000,
+  maxBytes: 128 * 1024 * 1024,
+};
 
 export interface ListWatchOptions<T> {
   client: KubeClient;
   resource: Resource;
   selection: { namespace?: string; labelSelector?: string; fieldSelector?: string };
   pageSize: number;
+  bounds: ListBounds;
   idleDeadlineMs: number;
   clock: Clock;
   random: Random;
   /** What is stored of an object; undefined to store nothing. */
   keep: (raw: KubeObject) => T | undefined;
-  onBytes: () => void;
+  /** A page, the head of a watch or an event arrived. */
+  onHeard: () => void;
 }
 
-/** A watch shorter than this that brought nothing counts as a failure. */
+/** A watch shorter than this counts as a failure, whatever it brought: it must not be reopened in a tight loop. */
 const MIN_WATCH_MS = 1000;
-/** The server ends a watch after 290 to 580 s, so that watches spread over its replicas. */
-const WATCH_SECONDS = 290;
+/** The API server's own bound: after this etcd forgets the version that the pages are of. */
+const MAX_LIST_MS = 5 * 60_000;
 
 /** The steps of listing and watching one resource; failures are thrown to the caller, who decides when to go on. */
 export class ListWatch<T> {
   readonly #options: ListWatchOptions<T>;
+  /** Objects per page as far as pages of the wanted size work; undefined: all at once. */
+  #limit: number | undefined;
 
   constructor(options: ListWatchOptions<T>) {
     this.#options = options;
+    this.#limit = options.pageSize;
   }
 
-  /** Takes one step from `phase`: one page, one opened watch, or one event. */
+  /** Takes one step from `phase`: one page, one comparison of versions, one opened watch, or one event. */
   async step(phase: Phase<T>, signal: AbortSignal): Promise<Step<T>> {
     if (phase.name === "watching") return await this.#nextEvent(phase);
+    if (phase.name === "interrupted") return unchanged(await this.#compareVersions(phase, signal));
     if (phase.name === "listed") {
-      return {
-        phase: { ...phase, name: "watching", watch: this.#open(phase.resourceVersion, signal) },
-        change: { type: "none" },
-        progress: false,
-      };
+      const watch = openWatch({ ...this.#options, ...phase }, signal);
+      return unchanged({ ...phase, name: "watching", watch });
     }
-    return phase.name === "empty"
-      ? await this.#listPage(new Map(), undefined, signal)
-      : await this.#listPage(phase.collected, phase.continueToken, signal);
+    return await this.#listPage(phase.name === "listing" ? phase : this.#beginning(), signal);
   }
 
   /** From where to go on after `phase` failed with `error`. */
   recover(phase: Phase<T>, error: unknown): Phase<T> {
     if (phase.name === "watching") phase.watch.close();
-    if (needsRelist(error)) return { name: "empty" };
-    return phase.name === "watching"
-      ? { name: "listed", resourceVersion: phase.resourceVersion }
-      : phase;
+    if (needsRelist(error)) {
+      // Pages that expire before the next was asked for never make a whole: then all at once.
+      if (phase.name === "listing") this.#limit = undefined;
+      return { name: "empty" };
+    }
+    if (hasCode(error, "LIST_TOO_LARGE") || isApiError(error, 400)) return { name: "empty" };
+    if (phase.name === "watching" || phase.name === "listed") {
+      return { name: "interrupted", resourceVersion: phase.resourceVersion };
+    }
+    // Objects may be so large that fewer of them have to come at once.
+    if (hasCode(error, "RESPONSE_TOO_LARGE"))
+      this.#limit = Math.ceil((this.#limit ?? this.#options.pageSize * 4) / 4);
+    return phase;
   }
 
-  /** Whether `phase` is a watch that has brought something, or at least has lasted. */
+  /** Whether `phase` is a watch that has lasted. */
   hasWorked(phase: Phase<T>): boolean {
     if (phase.name !== "watching") return false;
     const { watch } = phase;
-    const livedMs = this.#options.clock.nowMs() - watch.openedAtMs;
-    return watch.delivered || (watch.answered() && livedMs >= MIN_WATCH_MS);
+    return watch.answered() && this.#options.clock.nowMs() - watch.openedAtMs >= MIN_WATCH_MS;
   }
 
-  async #listPage(
-    collected: Map<string, Versioned<T>>,
-    continueToken: string | undefined,
-    signal: AbortSignal,
-  ): Promise<Step<T>> {
-    const { client, resource, selection, pageSize, keep, onBytes } = this.#options;
+  #beginning(): ListingPhase<T> {
+    const beganAtMs = this.#options.clock.nowMs();
+    const collected = new Map<string, Versioned<T>>();
+    const counts = { pages: 0, keptBytes: 0 };
+    return { name: "listing", collected, beganAtMs, ...counts, continueToken: undefined };
+  }
+
+  async #listPage(listing: ListingPhase<T>, signal: AbortSignal): Promise<Step<T>> {
+    const { client, resource, selection, keep, onHeard } = this.#options;
+    const { collected, continueToken } = listing;
     const page = await client.list(resource, {
       ...selection,
-      limit: pageSize,
+      ...(this.#limit !== undefined && { limit: this.#limit }),
       signal,
       ...(continueToken !== undefined && { continueToken }),
     });
-    onBytes();
+    onHeard();
+    const keptBefore = collected.size;
     for (const raw of page.items) {
-      if (!isKubeObject(raw)) throw notAnObject(client.server, resource);
       const object = keep(raw);
       if (object !== undefined) collected.set(keyOf(raw), versioned(raw, object));
     }
-    return page.continueToken === undefined
-      ? {
-          phase: { name: "listed", resourceVersion: page.resourceVersion },
-          change: { type: "replace", entries: collected },
-          progress: false,
-        }
-      : {
-          phase: { name: "listing", collected, continueToken: page.continueToken },
-          change: { type: "none" },
-          progress: false,
-        };
-  }
-
-  #open(resourceVersion: string, signal: AbortSignal): OpenWatch {
-    const { client, resource, selection, clock, random, onBytes } = this.#options;
-    const controller = new AbortController();
-    const follow = (): void => controller.abort(signal.reason);
-    signal.addEventListener("abort", follow, { once: true });
-    const openedAtMs = clock.nowMs();
-    const heard = { atMs: openedAtMs, head: false };
-    let idle = false;
-    const stream = client.watch(resource, {
-      ...selection,
-      resourceVersion,
-      timeoutSeconds: Math.round(WATCH_SECONDS * (1 + random())),
-      signal: controller.signal,
-      onBytes: () => {
-        heard.atMs = clock.nowMs();
-        heard.head = true;
-        onBytes();
-      },
-    });
-    void this.#guard(heard, controller.signal, () => {
-      idle = heard.head;
-      controller.abort(
-        new KubeConnectionError({
-          code: "WATCH_TIMEOUT",
-          server: client.server,
-          detail: `the watch of ${resource.plural} was silent`,
-        }),
-      );
-    });
+    const keptShare = (collected.size - keptBefore) / Math.max(1, page.items.length);
+    const next: ListingPhase<T> = {
+      ...listing,
+      pages: listing.pages + 1,
+      keptBytes: listing.keptBytes + page.bytes * keptShare,
+      continueToken: page.continueToken,
+    };
+    this.#assertBounds(next);
+    if (page.continueToken !== undefined) return unchanged(next);
+    this.#limit ??= this.#options.pageSize;
     return {
-      events: stream[Symbol.asyncIterator](),
-      openedAtMs,
-      delivered: false,
-      answered: () => heard.head,
-      idle: () => idle,
-      close: () => {
-        signal.removeEventListener("abort", follow);
-        controller.abort(new DOMException("the watch was closed", "AbortError"));
-      },
+      phase: { name: "listed", resourceVersion: page.resourceVersion },
+      change: { type: "replace", entries: collected },
+      progress: false,
     };
   }
 
-  /** Calls `onIdle` once nothing has been heard for the deadline. */
-  async #guard(
-    heard: { readonly atMs: number },
-    signal: AbortSignal,
-    onIdle: () => void,
-  ): Promise<void> {
-    const { clock, idleDeadlineMs } = this.#options;
-    try {
-      for (;;) {
-        const leftMs = heard.atMs + idleDeadlineMs - clock.nowMs();
-        if (leftMs <= 0) break;
-        await clock.sleep(leftMs, signal);
-      }
-    } catch {
-      return;
+  /** A server may go on for ever; what it may fill is bounded. */
+  #assertBounds({ pages, collected, keptBytes, beganAtMs, continueToken }: ListingPhase<T>): void {
+    const { client, resource, clock } = this.#options;
+    const { maxPages, maxObjects, maxBytes } = this.#options.bounds;
+    const complaint = [
+      { text: `more than ${maxObjects} objects to keep`, is: collected.size > maxObjects },
+      { text: `more than ${maxBytes} bytes to keep`, is: keptBytes > maxBytes },
+      {
+        text: `more than ${maxPages} pages`,
+        is: continueToken !== undefined && pages >= maxPages,
+      },
+      {
+        text: `no end after ${MAX_LIST_MS / 60_000} minutes`,
+        is: continueToken !== undefined && clock.nowMs() - beganAtMs > MAX_LIST_MS,
+      },
+    ].find(({ is }) => is);
+    if (complaint !== undefined) {
+      throw tooMany(client, `the list of ${resource.plural} has ${complaint.text}`);
     }
-    if (!signal.aborted) onIdle();
+  }
+
+  /**
+   * An API server accepts a watch from a version it has not reached, and then
+   * withholds every event until it has: after etcd was restored from an older
+   * backup, a watch that went on would miss what happened since.
+   */
+  async #compareVersions(
+    { resourceVersion }: { resourceVersion: string },
+    signal: AbortSignal,
+  ): Promise<Phase<T>> {
+    const { client, resource, selection } = this.#options;
+    const now = await client.list(resource, { ...selection, limit: 1, signal });
+    return isBefore(now.resourceVersion, resourceVersion)
+      ? { name: "empty" }
+      : { name: "listed", resourceVersion };
   }
 
   async #nextEvent(phase: Extract<Phase<T>, { name: "watching" }>): Promise<Step<T>> {
@@ -201,12 +209,18 @@ export class ListWatch<T> {
       result = await watch.events.next();
     } catch (error) {
       if (!watch.idle()) throw error;
-      result = { done: true, value: undefined };
+      // Bookmarks come every minute: one that brought none may be withheld from us, so we look anew.
+      watch.close();
+      return {
+        phase: { name: "empty" },
+        change: { type: "none" },
+        progress: this.hasWorked(phase),
+      };
     }
     if (result.done === true) {
       watch.close();
       return {
-        phase: { name: "listed", resourceVersion },
+        phase: { name: "interrupted", resourceVersion },
         change: { type: "none" },
         progress: this.hasWorked(phase),
       };
@@ -222,13 +236,18 @@ export class ListWatch<T> {
         body: event.object,
       });
     }
+    phase.watch.heard();
+    const progress = this.hasWorked(phase);
+    if (event.type === "BOOKMARK") {
+      const { resourceVersion } = event;
+      return { phase: { ...phase, resourceVersion }, change: { type: "none" }, progress };
+    }
     const { object: raw } = event;
-    phase.watch.delivered = true;
     const resourceVersion = raw.metadata.resourceVersion ?? phase.resourceVersion;
     return {
       phase: { ...phase, resourceVersion },
-      change: event.type === "BOOKMARK" ? { type: "none" } : this.#changeOf(event.type, raw),
-      progress: true,
+      change: this.#changeOf(event.type, raw),
+      progress,
     };
   }
 
@@ -241,6 +260,24 @@ export class ListWatch<T> {
   }
 }
 
+/** More is to be kept than may be. */
+export function tooMany({ server }: KubeClient, detail: string): KubeConnectionError {
+  return new KubeConnectionError({ code: "LIST_TOO_LARGE", server, detail });
+}
+
+function unchanged<T>(phase: Phase<T>): Step<T> {
+  return { phase, change: { type: "none" }, progress: false };
+}
+
+/** Versions compare as numbers (KEP-5504); of others nothing can be said. */
+function isBefore(version: string, other: string): boolean {
+  return /^\d+ \d+$/.test(`${version} ${other}`) && BigInt(version) < BigInt(other);
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof KubeConnectionError && error.code === code;
+}
+
 /** Expired versions, and versions the server has never reached (a restored etcd), cannot be watched from. */
 function needsRelist(error: unknown): boolean {
   if (!(error instanceof ApiError)) return false;
@@ -251,12 +288,4 @@ function needsRelist(error: unknown): boolean {
 
 function versioned<T>(raw: KubeObject, object: T): Versioned<T> {
   return { resourceVersion: raw.metadata.resourceVersion ?? "", object };
-}
-
-function notAnObject(server: string, resource: Resource): KubeConnectionError {
-  return new KubeConnectionError({
-    code: "INVALID_RESPONSE",
-    server,
-    detail: `the list of ${resource.plural} holds something without a name and version`,
-  });
 }

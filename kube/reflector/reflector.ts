@@ -1,14 +1,21 @@
 import { type Clock, type Random, systemClock } from "../../api/clock.ts";
 import { errorMessage } from "../../api/errors.ts";
-import type { KubeObject } from "../../api/objects.ts";
+import { type KubeObject, keyOf } from "../../api/objects.ts";
 import type { Resource } from "../../api/resources.ts";
 import type { Startable } from "../../api/startable.ts";
-import { ApiError, isApiError, KubeConnectionError } from "../client/api-error.ts";
-import { backoffDelayMs } from "../backoff.ts";
+import { reasonOf } from "../client/api-error.ts";
 import type { KubeClient } from "../client/client.ts";
-import { type Change, ListWatch, type Phase } from "./list-watch.ts";
+import {
+  type Change,
+  DEFAULT_BOUNDS,
+  type ListBounds,
+  ListWatch,
+  type Phase,
+  tooMany,
+} from "./list-watch.ts";
 import type { Logger } from "../logger.ts";
 import type { KubeMetrics } from "../metrics.ts";
+import { Pace } from "./pace.ts";
 import { ObjectStore, type ReflectorEvent, type Store } from "./store.ts";
 
 export type { ReflectorEvent } from "./store.ts";
@@ -28,6 +35,7 @@ export interface ReflectorOptions<T extends KubeObject> {
   transform?: (raw: KubeObject) => T | undefined;
   /** Objects per page of a list; 500 when absent. */
   pageSize?: number;
+  bounds?: Partial<ListBounds>;
   /** A watch silent for this long is opened anew; 75 s when absent, as bookmarks come every minute. */
   idleDeadlineMs?: number;
   clock?: Clock;
@@ -40,8 +48,6 @@ export interface ReflectorOptions<T extends KubeObject> {
 
 export type StateListener = (state: ReflectorState, error?: unknown) => void;
 
-const BACKOFF = { baseMs: 250, maxMs: 30_000 };
-
 /**
  * Keeps a local copy of a resource: lists it page by page, watches it, and
  * goes on through every failure until it is stopped. Each difference reaches
@@ -51,7 +57,8 @@ const BACKOFF = { baseMs: 250, maxMs: 30_000 };
 export class Reflector<T extends KubeObject> implements Startable {
   readonly #options: ReflectorOptions<T>;
   readonly #clock: Clock;
-  readonly #random: Random;
+  readonly #pace: Pace;
+  readonly #bounds: ListBounds;
   readonly #listWatch: ListWatch<T>;
   readonly #store = new ObjectStore<T>();
   readonly #eventListeners = new Set<(event: ReflectorEvent<T>) => void>();
@@ -62,13 +69,13 @@ export class Reflector<T extends KubeObject> implements Startable {
   #synced = false;
   #lastByteAtMs: number | undefined;
   #lastError: unknown;
-  /** Failed steps since the last sign of progress. */
-  #failures = 0;
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#random = options.random ?? Math.random;
+    const { random = Math.random } = options;
+    this.#pace = new Pace(this.#clock, random);
+    this.#bounds = { ...DEFAULT_BOUNDS, ...options.bounds };
     const { namespace, labelSelector, fieldSelector } = options;
     this.#listWatch = new ListWatch({
       client: options.client,
@@ -79,11 +86,12 @@ export class Reflector<T extends KubeObject> implements Startable {
         ...(fieldSelector !== undefined && { fieldSelector }),
       },
       pageSize: options.pageSize ?? 500,
+      bounds: this.#bounds,
       idleDeadlineMs: options.idleDeadlineMs ?? 75_000,
       clock: this.#clock,
-      random: this.#random,
+      random,
       keep: (raw) => this.#keep(raw),
-      onBytes: () => this.#heard(),
+      onHeard: () => this.#heard(),
     });
   }
 
@@ -100,7 +108,7 @@ export class Reflector<T extends KubeObject> implements Startable {
     return this.#synced;
   }
 
-  /** Wall-clock time of the last byte from the API server: of a list, a watch or a bookmark. */
+  /** Wall-clock time at which a page, a watch's head, an event or a bookmark last arrived whole. */
   get lastByteAtMs(): number | undefined {
     return this.#lastByteAtMs;
   }
@@ -173,27 +181,27 @@ export class Reflector<T extends KubeObject> implements Startable {
       if (phase.name === "empty" || phase.name === "listing") this.#enter("listing");
       try {
         const step = await this.#listWatch.step(phase, signal);
-        const ended = phase.name === "watching" && step.phase.name === "listed";
+        const ended = phase.name === "watching" && step.phase.name !== "watching";
         phase = step.phase;
         this.#apply(step.change);
-        if (step.progress) this.#failures = 0;
+        if (step.progress) this.#pace.progressed();
         else if (ended) await this.#backOff(undefined, signal);
       } catch (error) {
         if (signal.aborted) break;
         const before: Phase<T> = phase;
-        if (this.#listWatch.hasWorked(before)) this.#failures = 0;
+        if (this.#listWatch.hasWorked(before)) this.#pace.progressed();
         phase = this.#listWatch.recover(before, error);
-        await this.#backOff(error, signal, phase.name === "empty" && before.name !== "empty");
+        const relist = phase.name === "empty" && before.name !== "empty";
+        await this.#backOff(error, signal, relist);
       }
     }
     if (phase.name === "watching") phase.watch.close();
   }
 
   #heard(): void {
-    const nowMs = this.#clock.nowMs();
     const { metrics, name } = this.#options;
-    this.#lastByteAtMs = nowMs;
-    metrics?.reflectorLastByte.set({ reflector: name }, nowMs / 1000);
+    this.#lastByteAtMs = this.#clock.nowMs();
+    metrics?.reflectorLastByte.set({ reflector: name }, this.#lastByteAtMs / 1000);
     // A list would have left this state already: the head of a reopened watch has come.
     if (this.#state === "backoff") {
       this.#lastError = undefined;
@@ -208,6 +216,7 @@ export class Reflector<T extends KubeObject> implements Startable {
       case "replace": {
         const events = this.#store.replace(change.entries);
         this.#synced = true;
+        this.#pace.listed();
         this.#lastError = undefined;
         this.#options.metrics?.reflectorRelists.inc({ reflector: this.#options.name });
         this.#enter("watching");
@@ -215,6 +224,7 @@ export class Reflector<T extends KubeObject> implements Startable {
         return;
       }
       case "apply":
+        this.#assertRoom(change.key);
         this.#emit(this.#store.apply(change.key, change.entry));
         return;
       case "delete":
@@ -223,18 +233,21 @@ export class Reflector<T extends KubeObject> implements Startable {
     }
   }
 
-  /** Waits as the failures so far and the server demand; the first relist after an expired watch comes at once. */
+  #assertRoom(key: string): void {
+    const { maxObjects } = this.#bounds;
+    if (this.#store.size < maxObjects || this.#store.get(key) !== undefined) return;
+    const { client, resource } = this.#options;
+    throw tooMany(client, `there are more than ${maxObjects} ${resource.plural} to be kept`);
+  }
+
   async #backOff(error: unknown, signal: AbortSignal, relist = false): Promise<void> {
     const { logger, metrics, name } = this.#options;
-    this.#failures += 1;
     if (error !== undefined) {
       this.#lastError = error;
       metrics?.reflectorErrors.inc({ reflector: name, reason: reasonOf(error) });
     }
-    if (relist && this.#failures === 1) return;
-    const serverDelayMs = isApiError(error) ? (error.retryAfterMs ?? 0) : 0;
-    const ownDelayMs = backoffDelayMs(this.#failures, BACKOFF, this.#random);
-    const delayMs = Math.max(serverDelayMs, ownDelayMs);
+    const delayMs = this.#pace.failed(error, relist);
+    if (delayMs === 0) return;
     logger?.warn(
       { reflector: name, delayMs, error: errorMessage(error ?? "watch ended at once") },
       "watch interrupted",
@@ -254,9 +267,9 @@ export class Reflector<T extends KubeObject> implements Startable {
     try {
       return transform(raw);
     } catch (error) {
-      const { namespace, name: object } = raw.metadata;
-      logger?.error({ err: error, reflector: name, namespace, object }, "object not understood");
-      return this.#store.get(namespace === undefined ? object : `${namespace}/${object}`);
+      const object = keyOf(raw);
+      logger?.error({ err: error, reflector: name, object }, "object not understood");
+      return this.#store.get(object);
     }
   }
 
@@ -283,9 +296,4 @@ export class Reflector<T extends KubeObject> implements Startable {
       this.#options.logger?.error({ err: error, reflector: this.#options.name }, "listener failed");
     }
   }
-}
-
-function reasonOf(error: unknown): string {
-  if (error instanceof ApiError) return error.reason;
-  return error instanceof KubeConnectionError ? error.code : "Unknown";
 }

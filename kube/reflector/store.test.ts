@@ -30,6 +30,14 @@ test("a replacement yields deletions, changes and additions, and nothing for wha
   expect(store.keys()).toEqual(["b", "c", "d"]);
 });
 
+test("a replacement with another content under the same version is a change: etcd may have been restored", () => {
+  const store = new ObjectStore<string>();
+  store.replace(new Map([["a", entry("1", "7")]]));
+  expect(store.replace(new Map([["a", entry("2", "7")]]))).toEqual([
+    { type: "apply", key: "a", object: "2", previous: "1" },
+  ]);
+});
+
 test("the same version again, and the deletion of what is not there, are no events", () => {
   const store = new ObjectStore<string>();
   expect(store.apply("a", entry("1"))).toHaveLength(1);

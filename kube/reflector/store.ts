@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 /** What a reflector keeps: objects by `keyOf`, read only. */
 export interface Store<T> {
   get(key: string): T | undefined;
@@ -56,6 +57,8 @@ export class ObjectStore<T> implements Store<T> {
   /**
    * Swaps the whole content at once and yields the difference, deletions
    * first: a reader sees the old state or the new one, never half of either.
+   * A version alone does not prove two objects the same here: an etcd that was
+   * restored from a backup gives its versions out anew.
    */
   replace(entries: ReadonlyMap<string, Versioned<T>>): ReflectorEvent<T>[] {
     const before = this.#entries;
@@ -66,7 +69,10 @@ export class ObjectStore<T> implements Store<T> {
     }
     for (const [key, entry] of entries) {
       const previous = before.get(key);
-      if (previous?.resourceVersion !== entry.resourceVersion) {
+      if (
+        previous?.resourceVersion !== entry.resourceVersion ||
+        !isDeepStrictEqual(previous.object, entry.object)
+      ) {
         events.push({ type: "apply", key, object: entry.object, previous: previous?.object });
       }
     }

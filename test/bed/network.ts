@@ -131,7 +131,5 @@ export async function createNodeNetwork(
     "net.ipv4.ip_forward=1",
     "net.bridge.bridge-nf-call-iptables=1",
     "net.ipv4.conf.all.route_localnet=1",
-    // kube-proxy refuses with ICMP, of which Linux sends one client one a second: docs/adr/0008.
-    "net.ipv4.icmp_ratelimit=0",
   ]);
 }

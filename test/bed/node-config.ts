@@ -101,6 +101,8 @@ function kubeletConfig(node: NodePlan): string {
     authorization: { mode: "AlwaysAllow" },
     registerNode: true,
     failSwapOn: false,
+    // A log that is rotated cannot be read as a whole through the API server.
+    containerLogMaxSize: "200Mi",
     podLogsDir: `${node.logsFolder}/pods`,
     resolvConf: "",
     clusterDNS: [node.address],

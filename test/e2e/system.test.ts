@@ -15,7 +15,7 @@ import {
   LABELS,
   LEADER_LEASE_NAME,
 } from "../../api/names.ts";
-import type { EndpointSlice, KubeObject, Service } from "../../api/objects.ts";
+import type { KubeObject, Service } from "../../api/objects.ts";
 import { RESOURCES, type Resource } from "../../api/resources.ts";
 import { poll } from "../bed/poll.ts";
 import {
@@ -40,6 +40,7 @@ import {
 import { applyObjects } from "../workload/apply-objects.ts";
 import type { Caller } from "../workload/caller.ts";
 import { webServer } from "../workload/web-server.ts";
+import { isClosed, readyAddresses, slicesOf } from "../workload/mirror-state.ts";
 
 const SETTLE_TIMEOUT_MS = 60_000;
 /** Answers in a row after which a state counts as steady: two seconds of them. */
@@ -106,11 +107,17 @@ async function callExportedMirror(): Promise<Caller> {
 }
 
 async function mirrorAddresses(): Promise<string[]> {
-  const { items } = await east.client.list<EndpointSlice>(RESOURCES.endpointSlices, {
-    namespace,
-    labelSelector: `${LABELS.serviceName}=web-west`,
-  });
-  return items.flatMap(({ endpoints }) => endpoints ?? []).flatMap(({ addresses }) => addresses);
+  return readyAddresses(await slicesOf(east.client, { namespace, name: "web-west" }));
+}
+
+async function untilMirrorClosed(): Promise<void> {
+  const name = { namespace, name: "web-west" };
+  const isShut = async (): Promise<boolean> =>
+    isClosed(
+      await slicesOf(east.client, name),
+      await east.client.get<Service>(RESOURCES.services, name),
+    );
+  await poll("the mirror is closed", isShut, { timeoutMs: SETTLE_TIMEOUT_MS });
 }
 
 async function oursIn(resource: Resource): Promise<string[]> {
@@ -162,9 +169,7 @@ describe("a joined pair of clusters", () => {
     await untilSteady(calling, "west", STEADY);
     const killedAtMs = await killGateway(west);
     await untilRefused(calling, killedAtMs);
-    await poll("the mirror has no endpoints", async () => (await mirrorAddresses()).length === 0, {
-      timeoutMs: SETTLE_TIMEOUT_MS,
-    });
+    await untilMirrorClosed();
     const returnedAtMs = Date.now();
     await scaleGateway(west, 2);
     await untilAnswered(calling, "west", returnedAtMs);
@@ -211,13 +216,7 @@ describe("a joined pair of clusters", () => {
       { spec: { replicas: 0 } },
       { type: "merge" },
     );
-    await poll(
-      "the new leader closes the mirror",
-      async () => (await mirrorAddresses()).length === 0,
-      {
-        timeoutMs: SETTLE_TIMEOUT_MS,
-      },
-    );
+    await untilMirrorClosed();
     const failures = calling.attempts.filter(
       ({ atMs, code }) => atMs > killedAtMs && code === "ETIMEDOUT",
     );

@@ -1,27 +1,30 @@
 import { once } from "node:events";
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { Agent, createServer, request as httpsRequest } from "node:https";
+import type { ServerResponse } from "node:http";
+import { Agent, createServer } from "node:https";
 import type { Socket } from "node:net";
 import { createAuthority } from "../bed/certificates.ts";
+import { forward, type ForwardFault } from "./forward.ts";
 import { describeRequest, type ProxiedRequest } from "./proxied-request.ts";
 
 /** What happens to a request instead of, or on top of, being passed on. */
 export type Fault =
   /** Answered by the proxy; the API server never sees it. */
-  | { type: "respond"; statusCode: number; headers?: Record<string, string>; body: string }
+  | {
+      type: "respond";
+      statusCode: number;
+      headers?: Record<string, string>;
+      body: string | Uint8Array;
+    }
+  /** Answered by the proxy, one byte of the text at a time. */
+  | { type: "trickle"; text: string; everyMs: number }
   /** Never answered. */
   | { type: "hang" }
   /** The connection is destroyed without an answer. */
   | { type: "drop" }
-  /** The head of the answer is passed on, its body is swallowed. */
-  | { type: "silence" }
-  /** Half of the first piece of the body is passed on, then the connection is destroyed. */
-  | { type: "cut" }
-  /** The body begins with these bytes instead of the server's, and ends there. */
-  | { type: "body"; text: string };
+  | ForwardFault;
 
 export interface FaultRule {
-  match: "list" | "watch" | ((request: ProxiedRequest) => boolean);
+  match: "get" | "list" | "watch" | ((request: ProxiedRequest) => boolean);
   fault: Fault;
   /** How many requests it strikes; 1 when absent. */
   times?: number;
@@ -81,10 +84,13 @@ export async function startFaultProxy(upstream: Upstream): Promise<FaultProxy> {
     const fault = takeFault(rules, asked);
     if (fault?.type === "respond") {
       response.writeHead(fault.statusCode, fault.headers).end(fault.body);
+    } else if (fault?.type === "trickle") {
+      trickle(response, fault.text, fault.everyMs);
     } else if (fault?.type === "drop") {
       incoming.socket.destroy();
     } else if (fault?.type !== "hang") {
-      forward(upstream.server, agents, incoming, response, fault);
+      const agent = incoming.headers.authorization === undefined ? agents.admin : agents.caller;
+      void forward(upstream.server, agent, asked, incoming, response, fault);
     }
   });
   server.on("secureConnection", () => (connections += 1));
@@ -135,39 +141,14 @@ function takeFault(rules: Required<FaultRule>[], asked: ProxiedRequest): Fault |
   return rule.fault;
 }
 
-function forward(
-  server: string,
-  agents: { admin: Agent; caller: Agent },
-  incoming: IncomingMessage,
-  response: ServerResponse,
-  fault: Fault | undefined,
-): void {
-  const agent = incoming.headers.authorization === undefined ? agents.admin : agents.caller;
-  const onward = httpsRequest(new URL(incoming.url ?? "/", server), {
-    agent,
-    method: incoming.method ?? "GET",
-    headers: { ...incoming.headers, host: new URL(server).host },
-  });
-  onward.on("error", () => incoming.socket.destroy());
-  response.on("close", () => onward.destroy());
-  onward.on("response", (answer) => {
-    answer.on("error", () => incoming.socket.destroy());
-    response.writeHead(answer.statusCode ?? 502, answer.headers);
-    response.flushHeaders();
-    if (fault?.type === "body") {
-      response.end(fault.text);
-      onward.destroy();
-    } else if (fault?.type === "silence") {
-      answer.resume();
-    } else if (fault?.type === "cut") {
-      answer.once("data", (piece: Buffer) => {
-        response.write(piece.subarray(0, Math.ceil(piece.length / 2)), () =>
-          incoming.socket.destroy(),
-        );
-      });
-    } else {
-      answer.pipe(response);
-    }
-  });
-  incoming.pipe(onward);
+/** Until the text is at its end, or whoever asked has gone. */
+function trickle(response: ServerResponse, text: string, everyMs: number): void {
+  response.writeHead(200, { "content-type": "application/json" });
+  const bytes = Buffer.from(text);
+  let sent = 0;
+  const timer = setInterval(() => {
+    if (sent === bytes.length) response.end();
+    else response.write(bytes.subarray(sent, (sent += 1)));
+  }, everyMs);
+  response.on("close", () => clearInterval(timer));
 }

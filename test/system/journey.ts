@@ -1,4 +1,4 @@
-import type { Deployment } from "../../api/objects.ts";
+import type { Deployment, Service } from "../../api/objects.ts";
 import { GATEWAY_NAME, INSTALL_NAMESPACE, LABELS } from "../../api/names.ts";
 import { RESOURCES } from "../../api/resources.ts";
 import { poll } from "../bed/poll.ts";
@@ -67,12 +67,26 @@ export function wrongAttempts(caller: Caller, expected: string): string[] {
 }
 
 /**
- * Takes a cluster's gateway away for good: its processes are killed and the Deployment is left with no replicas.
+ * Takes a cluster's gateway away for good: its processes are killed, and then, before the kubelet starts them anew, the
+ * Deployment is left with no replicas. In this order nobody is told to drain.
  * @returns when they were killed, in milliseconds since the epoch.
  */
 export async function killGateway(member: Member): Promise<number> {
+  const killedAtMs = await killPods(member, INSTALL_NAMESPACE, `${LABELS.name}=${GATEWAY_NAME}`);
   await scaleGateway(member, 0);
-  return killPods(member, INSTALL_NAMESPACE, `${LABELS.name}=${GATEWAY_NAME}`);
+  return killedAtMs;
+}
+
+/**
+ * The address at which other clusters reach a cluster's gateway.
+ * @throws Error when its Service has none.
+ */
+export async function gatewayAddress(member: Member): Promise<string> {
+  const key = { namespace: INSTALL_NAMESPACE, name: GATEWAY_NAME };
+  const { status } = await member.client.get<Service>(RESOURCES.services, key);
+  const address = status?.loadBalancer?.ingress?.[0]?.ip;
+  if (address === undefined) throw new Error(`the gateway of ${member.name} has no address`);
+  return address;
 }
 
 /** Sets the replicas of a cluster's gateway. */

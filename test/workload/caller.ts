@@ -1,11 +1,15 @@
+import type { IncomingMessage } from "node:http";
 import { request, type RequestOptions } from "node:https";
 import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
 import type { KubeConfig } from "@kubernetes/client-node";
 import { z } from "zod";
 import type { KubeObject, Pod } from "../../api/objects.ts";
 import { RESOURCES } from "../../api/resources.ts";
 import type { KubeClient } from "../../kube/client/client.ts";
 import { poll } from "../bed/poll.ts";
+import { resourcePath } from "../../kube/client/resource-path.ts";
+import { CALLER_PROGRAM } from "./caller-program.ts";
 import { connectedPodSpec } from "./pod-spec.ts";
 
 const attemptSchema = z.object({
@@ -19,6 +23,8 @@ const attemptSchema = z.object({
   code: z.string().exactOptional(),
   /** What a timed out attempt was waiting for. */
   waitingFor: z.literal(["lookup", "connect", "answer"]).exactOptional(),
+  /** Index of the URL that was called, when there are several. */
+  target: z.number().exactOptional(),
 });
 
 /** One connection that a caller made, and what came of it. */
@@ -31,58 +37,33 @@ export function outcomeOf(attempt: Attempt | undefined): string {
   return attempt.code ?? `${attempt.status ?? "?"} ${(attempt.body ?? "").trim()}`;
 }
 
-const PROGRAM = `
-const http = require("node:http");
-const { TARGET, PERIOD_MS, TIMEOUT_MS } = process.env;
-const call = () => {
-  const atMs = Date.now();
-  const began = performance.now();
-  let told = false;
-  let waitingFor = "lookup";
-  const tell = (outcome) => {
-    if (told) return;
-    told = true;
-    const tookMs = Math.round((performance.now() - began) * 1000) / 1000;
-    process.stdout.write(JSON.stringify({ atMs, tookMs, ...outcome }) + "\\n");
-  };
-  const waitFor = (what) => () => { waitingFor = what; };
-  const request = http.get(TARGET, { agent: false }, (response) => {
-    let body = "";
-    response.setEncoding("utf8");
-    response.on("data", (piece) => { body += piece; });
-    response.on("end", () => tell({ status: response.statusCode, body }));
-    response.on("error", (error) => tell({ code: error.code ?? "ERROR" }));
-  });
-  request.on("error", (error) => tell({ code: error.code ?? "ERROR" }));
-  request.once("socket", (socket) => {
-    socket.once("lookup", waitFor("connect"));
-    socket.once("connect", waitFor("answer"));
-  });
-  setTimeout(() => { tell({ code: "ETIMEDOUT", waitingFor }); request.destroy(); }, Number(TIMEOUT_MS)).unref();
-};
-setInterval(call, Number(PERIOD_MS));
-process.on("SIGTERM", () => process.exit(0));
-`;
-
 export interface CallerOptions {
   readonly client: KubeClient;
   readonly kubeConfig: KubeConfig;
   readonly namespace: string;
   readonly name: string;
   readonly image: string;
-  /** URL to call, each time over a new connection with the name resolved anew. */
-  readonly target: string;
+  /** URL to call, each time over a new connection with the name resolved anew; of several, each as often as one. */
+  readonly target: string | readonly string[];
   readonly periodMs?: number;
   readonly timeoutMs?: number;
+  /**
+   * Whether attempts are heard of as they come, which ends with the first loss of the connection to the API server;
+   * otherwise whenever they are collected. Default: true.
+   */
+  readonly follow?: boolean;
 }
 
 const POD_TIMEOUT_MS = 60_000;
+const SILENCE_TIMEOUT_MS = 20_000;
 
 /** A pod that calls a URL at a steady rate and tells of every attempt. */
 export class Caller {
   readonly attempts: Attempt[] = [];
   readonly #options: CallerOptions;
   readonly #abort = new AbortController();
+  /** The lines of the log that were collected last, each after its time. */
+  #collected: ReadonlySet<string> = new Set();
 
   private constructor(options: CallerOptions) {
     this.#options = options;
@@ -100,9 +81,27 @@ export class Caller {
       },
       { timeoutMs: POD_TIMEOUT_MS },
     );
-    await caller.#follow();
-    await poll("the first attempt", () => caller.attempts[0], { timeoutMs: POD_TIMEOUT_MS });
+    if (options.follow !== false) await caller.#follow();
+    const firstAttempt = async () => {
+      await caller.collect();
+      return caller.attempts[0];
+    };
+    await poll("the first attempt", firstAttempt, { timeoutMs: POD_TIMEOUT_MS });
     return caller;
+  }
+
+  /** Hears of the attempts since the last time; those of a caller that is followed come by themselves. */
+  async collect(): Promise<void> {
+    if (this.#options.follow !== false) return;
+    const [sinceTime] = [...this.#collected].at(-1)?.split(" ") ?? [];
+    const query = new URLSearchParams({ timestamps: "true", ...(sinceTime && { sinceTime }) });
+    const log = await text(await this.#openLog(query));
+    // The last line may not be whole yet.
+    const lines = log.split("\n").slice(0, -1);
+    for (const line of lines) {
+      if (!this.#collected.has(line)) this.#hear(line.slice(line.indexOf(" ") + 1));
+    }
+    if (lines.length > 0) this.#collected = new Set(lines);
   }
 
   /** The first attempt begun at or after `sinceMs` of which `matches` is true. */
@@ -132,19 +131,35 @@ export class Caller {
   }
 
   async #follow(): Promise<void> {
-    const { kubeConfig, namespace, name } = this.#options;
+    const lines = createInterface({
+      input: await this.#openLog(new URLSearchParams({ follow: "true" })),
+    });
+    lines.on("line", (line) => this.#hear(line));
+    // The end of the stream, also by an error, shows as attempts no longer coming.
+    lines.on("error", () => undefined);
+  }
+
+  /** @throws Error for an answer other than 200: its text, or that none came in time. */
+  async #openLog(query: URLSearchParams): Promise<IncomingMessage> {
+    const { kubeConfig } = this.#options;
     const server = kubeConfig.getCurrentCluster()?.server ?? "";
     const options: RequestOptions = { signal: this.#abort.signal };
     await kubeConfig.applyToHTTPSOptions(options);
-    const path = `/api/v1/namespaces/${namespace}/pods/${name}/log?follow=true`;
-    const outgoing = request(new URL(path, server), options, (response) => {
-      const lines = createInterface({ input: response });
-      lines.on("line", (line) => this.#hear(line));
-      // The end of the stream, also by an error, shows as attempts no longer coming.
-      lines.on("error", () => undefined);
-    });
-    outgoing.on("error", () => undefined);
+    const path = `${resourcePath(RESOURCES.pods, this.#options, "log")}?${query.toString()}`;
+    const outgoing = request(new URL(path, server), options);
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    outgoing.once("response", resolve);
+    // Once the answer has begun, its stream tells.
+    outgoing.on("error", reject);
+    outgoing.setTimeout(SILENCE_TIMEOUT_MS, () =>
+      outgoing.destroy(new Error(`the API server said nothing for ${SILENCE_TIMEOUT_MS} ms`)),
+    );
     outgoing.end();
+    const response = await promise;
+    // A log that is followed may have nothing to tell.
+    if (query.has("follow")) outgoing.setTimeout(0);
+    if (response.statusCode === 200) return response;
+    throw new Error(`${path}: ${response.statusCode ?? "?"} ${await text(response)}`);
   }
 
   #hear(line: string): void {
@@ -157,8 +172,12 @@ function callerPod(options: CallerOptions): KubeObject {
   const spec = connectedPodSpec({
     name: "caller",
     image,
-    program: PROGRAM,
-    env: { TARGET: target, PERIOD_MS: String(periodMs), TIMEOUT_MS: String(timeoutMs) },
+    program: CALLER_PROGRAM,
+    env: {
+      TARGETS: JSON.stringify(typeof target === "string" ? [target] : target),
+      PERIOD_MS: String(periodMs),
+      TIMEOUT_MS: String(timeoutMs),
+    },
   });
   return { apiVersion: "v1", kind: "Pod", metadata: { namespace, name }, spec } as KubeObject;
 }

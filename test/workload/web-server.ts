@@ -7,6 +7,8 @@ export interface WebServerOptions {
   readonly name: string;
   /** Said in every answer: `hello from <cluster>`. */
   readonly cluster: string;
+  /** Said after the cluster's name, such as `/shop/web`, where several have to be told apart. */
+  readonly path?: string;
   readonly image: string;
   readonly replicas?: number;
 }
@@ -25,7 +27,7 @@ process.on("SIGTERM", () => process.exit(0));
 
 /** The Deployment and the Service (port 80, named http) of a web server. */
 export function webServer(options: WebServerOptions): KubeObject[] {
-  const { namespace, name, cluster, image, replicas = 1 } = options;
+  const { namespace, name, cluster, path = "", image, replicas = 1 } = options;
   const labels = { app: name };
   const deployment = {
     apiVersion: "apps/v1",
@@ -40,7 +42,7 @@ export function webServer(options: WebServerOptions): KubeObject[] {
           name: "web",
           image,
           program: PROGRAM,
-          env: { CLUSTER: cluster },
+          env: { CLUSTER: cluster + path },
           readinessPort: PORT,
         }),
       },

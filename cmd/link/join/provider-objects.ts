@@ -64,7 +64,7 @@ export function providerObjects(consumer: ClusterIdentity): JoinObject[] {
   ];
 }
 
-/** What concerns this consumer alone: who we are, its own Peer, and tokens for itself. */
+/** What concerns this consumer alone: who we are, its own Peer, its own account and tokens for it. */
 function ownRules(consumer: string) {
   return [
     {
@@ -78,6 +78,13 @@ function ownRules(consumer: string) {
       resources: [RESOURCES.peers.plural],
       resourceNames: [consumer],
       verbs: ["get", "patch"],
+    },
+    {
+      apiGroups: [""],
+      resources: ["serviceaccounts"],
+      resourceNames: [linkServiceAccountName(consumer)],
+      // So that a revocation is seen at once: the API server accepts a known token for 10 s more.
+      verbs: ["get", "list", "watch"],
     },
     {
       apiGroups: [""],

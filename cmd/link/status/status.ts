@@ -8,11 +8,12 @@ import {
   MANAGED_BY,
 } from "../../../api/names.ts";
 import { type ConfigMap, type KubeObject, keyOf, type Service } from "../../../api/objects.ts";
-import { type Resource, RESOURCES } from "../../../api/resources.ts";
+import { RESOURCES } from "../../../api/resources.ts";
 import { isApiError } from "../../../kube/client/api-error.ts";
 import { CliError } from "../cli-error.ts";
 import type { ClusterAccess } from "../cluster-access.ts";
 import { currentConditions } from "../join/link-ready.ts";
+import { listAll } from "../list-all.ts";
 import type { LinkReport, MirrorReport, StatusReport } from "./report.ts";
 import { skippedServices } from "./skipped.ts";
 
@@ -79,33 +80,6 @@ async function listLinks(access: ClusterAccess, signal: AbortSignal): Promise<Li
       cause: error,
     });
   }
-}
-
-const PAGE_SIZE = 500;
-
-interface ListFlags {
-  namespace?: string;
-  labelSelector?: string;
-  signal: AbortSignal;
-}
-
-async function listAll<T extends KubeObject>(
-  { client }: ClusterAccess,
-  resource: Resource,
-  flags: ListFlags,
-): Promise<T[]> {
-  const items: T[] = [];
-  let continueToken: string | undefined;
-  do {
-    const page = await client.list<T>(resource, {
-      ...flags,
-      limit: PAGE_SIZE,
-      ...(continueToken !== undefined && { continueToken }),
-    });
-    items.push(...page.items);
-    ({ continueToken } = page);
-  } while (continueToken !== undefined);
-  return items;
 }
 
 function linkReport(link: Link): LinkReport {

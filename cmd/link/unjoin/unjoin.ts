@@ -1,4 +1,3 @@
-import type { Clock } from "../../../api/clock.ts";
 import { clusterNameOf, type Link, linkSpecSchema } from "../../../api/link.ts";
 import {
   CONFIG_CLUSTER_NAME_KEY,
@@ -13,20 +12,8 @@ import { CliError } from "../cli-error.ts";
 import type { ClusterAccess } from "../cluster-access.ts";
 import { providerKeys } from "../join/provider-objects.ts";
 import { isMadeByLink } from "../owned-labels.ts";
-import type { Reporter } from "../reporter.ts";
-import { type Sighting, waitUntil } from "../wait-until.ts";
-
-export interface UnjoinOptions {
-  /** The consumer, which has the Link. */
-  access: ClusterAccess;
-  linkName: string;
-  /** The provider, if it can be reached; else what is left there is told. */
-  provider?: ClusterAccess | undefined;
-  timeoutMs: number;
-  reporter: Reporter;
-  clock: Clock;
-  signal: AbortSignal;
-}
+import { mirrorObjectsOf } from "./mirror-objects.ts";
+import { removeLink, removeMirrors, warnOfHeld } from "./remove-link.ts";
 
 /**
  * Removes a Link with all its mirrors and its credentials, and the consumer's
@@ -39,15 +26,22 @@ export async function unjoin(options: UnjoinOptions): Promise<void> {
   const link = await access.client.find<Link>(RESOURCES.links, inSystem(linkName), { signal });
   const secrets = await credentialsOf(access, linkName, signal);
   const there = provider === undefined ? undefined : await providerName(provider, signal);
+  const leftovers = link === undefined ? await mirrorObjectsOf(access, linkName, signal) : [];
+  const hasLeftovers = options.force && leftovers.length > 0;
   // A Link bears its provider's name by default: so the rest there can go when the Link has gone before.
-  if (link === undefined && secrets.length === 0 && there !== linkName) {
+  if (link === undefined && secrets.length === 0 && !hasLeftovers && there !== linkName) {
     throw new CliError(`context ${access.contextName}: Link ${linkName} does not exist`, {
-      fix: `see which there are: link status --context ${access.contextName}`,
+      fix:
+        leftovers.length === 0
+          ? `see which there are: link status --context ${access.contextName}`
+          : `${leftovers.length} objects of its mirrors are left; a controller that runs removes them, and without one: link unjoin ${linkName} --context ${access.contextName} --force`,
     });
   }
   const consumer = await ownName(access, signal);
   if (provider !== undefined) checkProvider(provider, there, link);
   if (link !== undefined) await removeLink(options, link);
+  else if (hasLeftovers) await removeMirrors(options);
+  await warnOfHeld(options);
   for (const secret of secrets) {
     await removeIfOurs(options, access, RESOURCES.secrets, secret.metadata.name);
   }
@@ -128,30 +122,6 @@ function checkProvider(
     `context ${provider.contextName} is cluster ${there}, but Link ${link.metadata.name} leads to ${expected}`,
     { fix: `give the context of ${expected} with --provider-context, or leave it out` },
   );
-}
-
-async function removeLink(options: UnjoinOptions, { metadata }: Link): Promise<void> {
-  const { access, linkName, timeoutMs, reporter, clock, signal } = options;
-  const { uid } = metadata;
-  reporter.progress(`removing Link ${linkName} and its mirrors`);
-  await access.client.remove(RESOURCES.links, inSystem(linkName), {
-    ...(uid !== undefined && { uid }),
-    signal,
-  });
-  const look = async (): Promise<Sighting<true>> => {
-    const found = await access.client.find<Link>(RESOURCES.links, inSystem(linkName), { signal });
-    return found === undefined || found.metadata.uid !== uid
-      ? { found: true }
-      : { missing: "the controller has not removed all its mirrors" };
-  };
-  await waitUntil(`removal of Link ${linkName}`, look, {
-    clock,
-    signal,
-    timeoutMs,
-    onMissing: (missing) => reporter.progress(missing),
-    fix: `kubectl --context ${access.contextName} -n ${INSTALL_NAMESPACE} logs deployment/isthmus-controller; then give the command again, it carries on`,
-  });
-  reporter.done(`removed Link ${linkName} and its mirrors`);
 }
 
 async function removeIfOurs(

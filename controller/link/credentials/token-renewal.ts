@@ -3,6 +3,7 @@ import { CONTROLLER_FIELD_MANAGER, INSTALL_NAMESPACE } from "../../../api/names.
 import { REASONS } from "../../../api/reasons.ts";
 import { RESOURCES } from "../../../api/resources.ts";
 import type { Startable } from "../../../api/startable.ts";
+import { isApiError } from "../../../kube/client/api-error.ts";
 import type { KubeClient } from "../../../kube/client/client.ts";
 import type { ReconcileContext, Result } from "../../../kube/reconciler/reconciler.ts";
 import type { LinkMetrics } from "../../metrics.ts";
@@ -12,7 +13,7 @@ import { referenceOf } from "../link-status/status-writer.ts";
 import {
   lifetimeSeconds,
   readToken,
-  renewTokenAtMs,
+  TokenAges,
   type TokenInfo,
   tokenOf,
   withToken,
@@ -20,10 +21,15 @@ import {
 
 export interface TokenRenewalOptions extends LinkLoopOptions {
   metrics: LinkMetrics;
+  /** Time that nobody sets, in ms. */
+  monotonicMs: () => number;
 }
 
 /** A look this often finds what no event tells: a session that came to be since. */
 const LOOK_PERIOD_MS = 30_000;
+const MIN_RETRY_MS = 1_000;
+/** Of the time that a token has left, what passes at most until a failed renewal is tried again. */
+const RETRY_SHARE = 0.1;
 
 /**
  * Renews the tokens of link credentials before they expire, each with itself
@@ -31,17 +37,17 @@ const LOOK_PERIOD_MS = 30_000;
  * a token is left alone.
  */
 export function createTokenRenewal(options: TokenRenewalOptions): Startable {
-  const renewedAtMs = new Map<string, number>();
+  const ages = new TokenAges(options);
   return createLinkLoop(options, {
     name: "token-renewal",
-    reconcile: async ({ key }, context) => await renew(options, renewedAtMs, key, context),
+    reconcile: async ({ key }, context) => await renew(options, ages, key, context),
     concerns: (secretKey, link) => credentialsSecretKeyOf(link) === secretKey,
   });
 }
 
 async function renew(
   options: TokenRenewalOptions,
-  renewedAtMs: Map<string, number>,
+  ages: TokenAges,
   linkName: string,
   context: ReconcileContext,
 ): Promise<Result> {
@@ -54,17 +60,24 @@ async function renew(
   const text = running?.kubeconfigText;
   const token = text === undefined ? undefined : tokenOf(text);
   const info = token === undefined ? undefined : readToken(token, clock.nowMs());
-  if (running?.session === undefined || text === undefined || info === undefined) {
+  if (
+    running?.session === undefined ||
+    text === undefined ||
+    token === undefined ||
+    info === undefined
+  ) {
     return { requeueAfterMs: LOOK_PERIOD_MS };
   }
-  metrics.tokenExpiry.set({ link: linkName }, info.expiresAtMs / 1000);
-  const dueInMs = renewTokenAtMs(info, renewedAtMs.get(linkName)) - clock.nowMs();
-  if (dueInMs > 0) return { requeueAfterMs: Math.min(dueInMs + random() * 1000, LOOK_PERIOD_MS) };
+  const { ageMs, dueInMs } = ages.judge(linkName, token, info, clock.nowMs());
+  const leftMs = info.expiresAtMs - info.issuedAtMs - ageMs;
+  metrics.tokenExpiry.set({ link: linkName }, (clock.nowMs() + leftMs) / 1000);
+  if (dueInMs > 0) return { requeueAfterMs: Math.min(dueInMs, LOOK_PERIOD_MS) };
   // A Secret changed by hand meanwhile is not ours to overwrite.
-  if (!holdsKubeconfig(secret, text)) return { requeueAfterMs: 1_000 };
+  if (!holdsKubeconfig(secret, text)) return { requeueAfterMs: MIN_RETRY_MS };
 
+  const { session } = running;
   try {
-    const fresh = await requestToken(running.session.client, info, context.signal);
+    const fresh = await requestToken(options.fence(session.client), info, context.signal);
     const renewed = withToken(text, fresh);
     if (renewed === undefined) return { requeueAfterMs: LOOK_PERIOD_MS };
     const { namespace = INSTALL_NAMESPACE, name } = secret.metadata;
@@ -74,18 +87,26 @@ async function renew(
       kubeconfigPatch(secret, renewed),
       { type: "merge", fieldManager: CONTROLLER_FIELD_MANAGER, signal: context.signal },
     );
+    ages.received(linkName, fresh);
   } catch (error) {
     if (context.signal.aborted) throw error;
+    // Someone wrote the Secret meanwhile: what they wrote counts, and may have taken over already.
+    if (isApiError(error, 409) || running.session !== session) {
+      return { requeueAfterMs: MIN_RETRY_MS };
+    }
     metrics.tokenRenewals.inc({ link: linkName, result: "failed" });
+    const note = `The token of ServiceAccount ${info.namespace}/${info.serviceAccount}, which expires at ${new Date(info.expiresAtMs).toISOString()}, could not be renewed and is tried again: ${errorMessage(error)}`;
+    context.logger.warn({ reason: REASONS.TokenRenewalFailed }, note);
     events.record(referenceOf(link), {
       type: "Warning",
       reason: REASONS.TokenRenewalFailed,
       action: "RenewToken",
-      note: `The token of ServiceAccount ${info.namespace}/${info.serviceAccount}, which expires at ${new Date(info.expiresAtMs).toISOString()}, could not be renewed: ${errorMessage(error)}`,
+      note,
     });
-    throw error;
+    // The queue's own delays grow beyond the life of a short token.
+    const retryMs = Math.max(MIN_RETRY_MS, Math.min(leftMs * RETRY_SHARE, LOOK_PERIOD_MS));
+    return { requeueAfterMs: retryMs * (0.5 + 0.5 * random()) };
   }
-  renewedAtMs.set(linkName, clock.nowMs());
   metrics.tokenRenewals.inc({ link: linkName, result: "renewed" });
   context.logger.info({ serviceAccount: info.serviceAccount }, "link token renewed");
   events.record(referenceOf(link), {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { lifetimeSeconds, readToken, renewTokenAtMs, tokenOf, withToken } from "./token.ts";
+import { lifetimeSeconds, readToken, TokenAges, tokenOf, withToken } from "./token.ts";
 
 function jwt(claims: object): string {
   return `h.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.s`;
@@ -44,17 +44,6 @@ describe("a link's token", () => {
     expect(readToken(token, 0)).toBeUndefined();
   });
 
-  it("is renewed after four fifths of its life", () => {
-    const info = readToken(jwt(HOUR), 0);
-    expect(info && renewTokenAtMs(info)).toBe(1_000_000 + 0.8 * 3_600_000);
-  });
-
-  it("is kept for half of its life after a renewal, though the provider's clock is far behind", () => {
-    const info = readToken(jwt(HOUR), 0);
-    const renewedAtMs = 9_000_000;
-    expect(info && renewTokenAtMs(info, renewedAtMs)).toBe(renewedAtMs + 1_800_000);
-  });
-
   it("is replaced without touching anything else of the kubeconfig", () => {
     expect(tokenOf(KUBECONFIG)).toBe("old");
     expect(withToken(KUBECONFIG, "new")).toBe(KUBECONFIG.replace("token: old", 'token: "new"'));
@@ -63,5 +52,75 @@ describe("a link's token", () => {
   it.each(["{", "current-context: x", "users: 7"])("is not found in %s", (text) => {
     expect(tokenOf(text)).toBeUndefined();
     expect(withToken(text, "new")).toBeUndefined();
+  });
+});
+
+describe("the age of a link's token", () => {
+  const HOUR_MS = 3_600_000;
+  const MINUTE_MS = 60_000;
+  const WALL_MS = 50 * HOUR_MS;
+  const time = { monotonicMs: 0 };
+  const newAges = () => new TokenAges({ monotonicMs: () => time.monotonicMs, random: () => 0.5 });
+
+  /** Of an hour, as a provider issues it whose clock is ahead of ours by `skewMs`. */
+  function issued(skewMs: number, lifeMs = HOUR_MS) {
+    const iat = (WALL_MS + skewMs) / 1000;
+    const token = jwt({ iat, exp: iat + lifeMs / 1000, sub: SUB });
+    const info = readToken(token, WALL_MS);
+    if (info === undefined) throw new Error("not a token");
+    return { token, info };
+  }
+
+  it.each([-10, 0, 10])(
+    "counts from when it came, with the provider's clock %d minutes off",
+    (skewMinutes) => {
+      const ages = newAges();
+      const { token, info } = issued(skewMinutes * MINUTE_MS);
+      ages.received("west", token);
+      expect(ages.judge("west", token, info, WALL_MS)).toEqual({
+        ageMs: 0,
+        dueInMs: 0.75 * HOUR_MS,
+      });
+      time.monotonicMs += 45 * MINUTE_MS;
+      expect(ages.judge("west", token, info, WALL_MS).dueInMs).toBe(0);
+    },
+  );
+
+  it.each([-10, 0, 10])(
+    "is never taken for younger than it is when it comes from elsewhere, clocks %d minutes off",
+    (skewMinutes) => {
+      const { token, info } = issued(skewMinutes * MINUTE_MS);
+      const trueAgeMs = 20 * MINUTE_MS;
+      const { ageMs, dueInMs } = newAges().judge("west", token, info, WALL_MS + trueAgeMs);
+      expect(ageMs).toBeGreaterThanOrEqual(trueAgeMs);
+      expect(ageMs).toBeLessThanOrEqual(trueAgeMs + 20 * MINUTE_MS);
+      expect(dueInMs).toBeLessThanOrEqual(0.75 * HOUR_MS - trueAgeMs);
+    },
+  );
+
+  it("does not follow a step of our own clock", () => {
+    const ages = newAges();
+    const { token, info } = issued(0);
+    ages.received("west", token);
+    time.monotonicMs += MINUTE_MS;
+    for (const stepMs of [-5 * HOUR_MS, 5 * HOUR_MS]) {
+      expect(ages.judge("west", token, info, WALL_MS + stepMs).ageMs).toBe(MINUTE_MS);
+    }
+  });
+
+  it("begins anew with another token", () => {
+    const ages = newAges();
+    const first = issued(0);
+    ages.received("west", first.token);
+    time.monotonicMs += 50 * MINUTE_MS;
+    const second = issued(MINUTE_MS);
+    ages.received("west", second.token);
+    expect(ages.judge("west", second.token, second.info, WALL_MS).ageMs).toBe(0);
+  });
+
+  it("makes a token with the shortest life due at once when nobody knows when it came", () => {
+    const { token, info } = issued(10 * MINUTE_MS, 10 * MINUTE_MS);
+    const { dueInMs } = newAges().judge("west", token, info, WALL_MS + 8 * MINUTE_MS);
+    expect(dueInMs).toBeLessThanOrEqual(0);
   });
 });

@@ -1,23 +1,31 @@
 import { isScalar, parseDocument } from "yaml";
 import { z } from "zod";
+import type { Random } from "../../../api/clock.ts";
 
 /** What of a ServiceAccount token decides its renewal. The signature is the API server's to check. */
 export interface TokenInfo {
   readonly namespace: string;
   readonly serviceAccount: string;
+  /** Of the ServiceAccount it was made for; one of the same name made later has another. */
+  readonly uid?: string | undefined;
   readonly issuedAtMs: number;
   readonly expiresAtMs: number;
 }
 
 const MIN_LIFETIME_SECONDS = 600;
-const RENEW_AT_SHARE = 0.8;
-/** Of its life, that a token is kept at the least, whatever the clocks of the two clusters say. */
-const KEEP_SHARE = 0.5;
+/** A token is renewed after so much of its life, spread so that many do not ask together. */
+const RENEW_FROM_SHARE = 0.7;
+const RENEW_SPREAD_SHARE = 0.1;
+/** The clocks of two clusters may differ by this much, either way. */
+const CLOCK_SKEW_MS = 10 * 60_000;
 
 const claimsSchema = z.object({
   exp: z.number().positive(),
   iat: z.number().nonnegative().optional(),
   sub: z.string().regex(/^system:serviceaccount:[-a-z0-9]{1,63}:[-.a-z0-9]{1,253}$/),
+  "kubernetes.io": z
+    .object({ serviceaccount: z.object({ uid: z.string().optional() }).optional() })
+    .optional(),
 });
 
 /** Reads a token; undefined for one that does not expire, or is not a ServiceAccount's. */
@@ -31,20 +39,59 @@ export function readToken(token: string, nowMs: number): TokenInfo | undefined {
   return {
     namespace,
     serviceAccount,
+    uid: claims.data["kubernetes.io"]?.serviceaccount?.uid,
     issuedAtMs: iat === undefined ? Math.min(nowMs, exp * 1000) : iat * 1000,
     expiresAtMs: exp * 1000,
   };
 }
 
 /**
- * When a token is to be renewed, in epoch ms: after four fifths of its life. One
- * that we renewed ourselves is kept for half of its life by our own clock: with
- * the provider's clock far behind ours every new one would look old.
+ * How long a token has been in use, whatever the clocks of the two clusters
+ * say: as a time since it came. Of one that came from elsewhere only the
+ * issuer's word is known, so it counts as older by what the clocks may differ.
  */
-export function renewTokenAtMs(info: TokenInfo, renewedAtMs?: number): number {
-  const lifeMs = info.expiresAtMs - info.issuedAtMs;
-  const dueMs = info.issuedAtMs + lifeMs * RENEW_AT_SHARE;
-  return renewedAtMs === undefined ? dueMs : Math.max(dueMs, renewedAtMs + lifeMs * KEEP_SHARE);
+export class TokenAges {
+  readonly #seen = new Map<
+    string,
+    { token: string; ageMs: number; atMs: number; renewShare: number }
+  >();
+  readonly #monotonicMs: () => number;
+  readonly #random: Random;
+
+  /** @param monotonicMs time that nobody sets, in ms */
+  constructor(options: { monotonicMs: () => number; random: Random }) {
+    this.#monotonicMs = options.monotonicMs;
+    this.#random = options.random;
+  }
+
+  /** Notes that this token was just issued to us for the link. */
+  received(link: string, token: string): void {
+    this.#see(link, token, 0);
+  }
+
+  /** How old the link's token is, in ms, and how long until it is to be renewed. `nowMs` is our wall clock. */
+  judge(
+    link: string,
+    token: string,
+    info: TokenInfo,
+    nowMs: number,
+  ): { ageMs: number; dueInMs: number } {
+    const lifeMs = info.expiresAtMs - info.issuedAtMs;
+    let seen = this.#seen.get(link);
+    if (seen?.token !== token) {
+      const oldestMs = nowMs - info.issuedAtMs + CLOCK_SKEW_MS;
+      seen = this.#see(link, token, Math.min(Math.max(0, oldestMs), lifeMs));
+    }
+    const ageMs = seen.ageMs + this.#monotonicMs() - seen.atMs;
+    return { ageMs, dueInMs: lifeMs * seen.renewShare - ageMs };
+  }
+
+  #see(link: string, token: string, ageMs: number) {
+    const renewShare = RENEW_FROM_SHARE + RENEW_SPREAD_SHARE * this.#random();
+    const seen = { token, ageMs, atMs: this.#monotonicMs(), renewShare };
+    this.#seen.set(link, seen);
+    return seen;
+  }
 }
 
 /** The lifetime to ask for: that of the token before, at least what the API server grants. */

@@ -1,17 +1,20 @@
 import { type ClientHttp2Session, connect as connectHttp2, constants } from "node:http2";
-import { connect as connectTls, type TLSSocket } from "node:tls";
+import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
 import { GATEWAY_READY_PATH, peerServerName } from "../../../api/names.ts";
 import type { CertificateAndKey } from "../../../pki/authority.ts";
 import { withTimeout } from "../../../kube/client/timeout-signal.ts";
+import type { CertificateInfo } from "../../../pki/certificate.ts";
 import { clientTlsOptions } from "../../../pki/tls.ts";
 import {
   classifyProbeFailure,
   ConnectionClosedError,
+  isValidityFailure,
   type ProbeStage,
   ProbeStatusError,
   ProbeTimeoutError,
 } from "./probe-failure.ts";
 import type { ProbeResult } from "./probe-history.ts";
+import { readShownCertificate } from "./shown-certificate.ts";
 
 /** How a gateway is dialled and by what it is recognised. */
 export interface GatewayIdentity {
@@ -66,7 +69,13 @@ export class GatewayProbe {
       signal.throwIfAborted();
       const { ownCluster } = this.#identity;
       const shown = limit.timedOut() ? new ProbeTimeoutError("no answer in time") : error;
-      const failure = classifyProbeFailure(shown, progress.stage, { ownCluster });
+      const failure = classifyProbeFailure(shown, progress.stage, {
+        ownCluster,
+        shown: isValidityFailure(shown) ? await this.#readShown(limit.signal) : undefined,
+        // TLS judges by the machine's own clock.
+        nowMs: Date.now(),
+      });
+      signal.throwIfAborted();
       return { ok: false, failure };
     } finally {
       limit.dispose();
@@ -78,6 +87,11 @@ export class GatewayProbe {
     this.#session?.destroy();
     this.#session = undefined;
     this.#answered = false;
+  }
+
+  async #readShown(signal: AbortSignal): Promise<CertificateInfo | undefined> {
+    const target = { host: this.#address, port: this.#port };
+    return await readShownCertificate({ ...tlsOf(this.#identity), ...target }, signal);
   }
 
   async #open(signal: AbortSignal, progress: { stage: ProbeStage }): Promise<ClientHttp2Session> {
@@ -95,6 +109,10 @@ export class GatewayProbe {
   }
 }
 
+function tlsOf(gateway: GatewayIdentity): ConnectionOptions {
+  return clientTlsOptions({ ...gateway, serverName: peerServerName(gateway.ownCluster) });
+}
+
 async function dial(
   host: string,
   port: number,
@@ -104,8 +122,7 @@ async function dial(
 ): Promise<TLSSocket> {
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const tls = clientTlsOptions({ ...gateway, serverName: peerServerName(gateway.ownCluster) });
-  const socket = connectTls({ ...tls, host, port });
+  const socket = connectTls({ ...tlsOf(gateway), host, port });
   const abort = (): void => reject(signal.reason);
   socket.once("connect", () => {
     progress.stage = "handshake";

@@ -1,12 +1,10 @@
 import type { Clock, Random } from "../../../api/clock.ts";
-import type { LinkSpec } from "../../../api/link.ts";
 import type { Logger } from "../../../kube/logger.ts";
 import type { LinkMetrics } from "../../metrics.ts";
 import { type GatewayIdentity, GatewayProbe } from "./gateway-probe.ts";
 import type { AddressHealth } from "../health/health-inputs.ts";
 import { NO_PROBES, type ProbeHistory, recordProbe } from "./probe-history.ts";
-
-export type ProbeSettings = LinkSpec["probe"];
+import { pauseAfterProbeMs, type ProbeSettings } from "./probe-schedule.ts";
 
 /** What is to be probed; undefined identity or no addresses: nothing. */
 export interface ProbePlan {
@@ -96,6 +94,7 @@ export class GatewayProber {
     this.#probed.delete(key);
     const { metrics, linkName } = this.#options;
     metrics.gatewayAddressUp.remove({ link: linkName, address: key });
+    metrics.probeSeconds.remove({ link: linkName, address: key });
   }
 
   async #run(key: string, probed: ProbedAddress): Promise<void> {
@@ -107,9 +106,8 @@ export class GatewayProber {
       try {
         const result = await probed.probe.probe(settings.timeoutSeconds * 1000, signal);
         this.#record(key, probed, result, settings);
-        const periodMs = settings.periodSeconds * 1000 * (0.9 + 0.2 * random());
         const spentMs = performance.now() - startedMs;
-        await clock.sleep(Math.max(0, periodMs - spentMs), signal);
+        await clock.sleep(pauseAfterProbeMs(settings, spentMs, random), signal);
       } catch (error) {
         if (signal.aborted) return;
         // A mistake of ours must not end the probing of an address for good.
@@ -128,7 +126,9 @@ export class GatewayProber {
     const { clock, metrics, linkName, onChanged } = this.#options;
     const before = probed.history;
     probed.history = recordProbe(before, result, settings, clock.nowMs());
-    if (result.ok) metrics.probeSeconds.observe({ link: linkName }, result.rttMs / 1000);
+    if (result.ok) {
+      metrics.probeSeconds.observe({ link: linkName, address: key }, result.rttMs / 1000);
+    }
     const outcome = result.ok ? "ok" : result.failure.reason;
     metrics.probes.inc({ link: linkName, result: outcome });
     const up = probed.history.state === "up" ? 1 : 0;

@@ -36,6 +36,36 @@ describe("a failed probe", () => {
     { error: new ProbeStatusError(503), stage: "answer", reason: "GatewayDraining" },
     { error: new ProbeStatusError(404), stage: "answer", reason: "GatewayUnreachable" },
   ])("by $error.message ($error.code) at $stage is $reason", ({ error, stage, reason }) => {
-    expect(classifyProbeFailure(error, stage, { ownCluster: "east" }).reason).toBe(reason);
+    expect(classifyProbeFailure(error, stage, { ownCluster: "east", nowMs: 0 }).reason).toBe(
+      reason,
+    );
+  });
+
+  const SHOWN = { notBeforeMs: Date.UTC(2026, 0, 1), notAfterMs: Date.UTC(2026, 0, 2) };
+
+  it.each([
+    {
+      code: "CERT_HAS_EXPIRED",
+      nowMs: Date.UTC(2026, 0, 3),
+      reason: "GatewayCertificateExpired",
+      says: "expired at 2026-01-02T00:00:00.000Z",
+    },
+    {
+      code: "CERT_NOT_YET_VALID",
+      nowMs: Date.UTC(2025, 11, 31),
+      reason: "GatewayCertificateNotYetValid",
+      says: "not valid before 2026-01-01T00:00:00.000Z",
+    },
+    {
+      code: "CERT_HAS_EXPIRED",
+      nowMs: Date.UTC(2026, 0, 1, 12),
+      reason: "GatewayNotTrusted",
+      says: "CERT_HAS_EXPIRED",
+    },
+  ])("by $code at $nowMs is $reason and says when", ({ code, nowMs, reason, says }) => {
+    const context = { ownCluster: "east", shown: SHOWN, nowMs };
+    const failure = classifyProbeFailure(coded(code), "handshake", context);
+    expect(failure.reason).toBe(reason);
+    expect(failure.message).toContain(says);
   });
 });

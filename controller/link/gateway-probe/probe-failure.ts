@@ -1,5 +1,6 @@
 import { errorMessage } from "../../../api/errors.ts";
 import { REASONS } from "../../../api/reasons.ts";
+import type { CertificateInfo } from "../../../pki/certificate.ts";
 import { PeerIdentityError } from "../../../pki/tls.ts";
 import type { ProbeFailure } from "./probe-history.ts";
 
@@ -12,6 +13,8 @@ const ALERT_CODE =
 /** By which Node says that the chain of the other side does not verify. */
 const CHAIN_CODE =
   /^(CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED|ERR_TLS_CERT)/;
+const EXPIRED_CODE = "CERT_HAS_EXPIRED";
+const NOT_YET_VALID_CODE = "CERT_NOT_YET_VALID";
 const CLOSED_CODE = /^(ECONNRESET|EPIPE|ERR_HTTP2_STREAM_ERROR|ERR_HTTP2_SESSION_ERROR)$/;
 
 /** A probe's deadline passed. */
@@ -35,11 +38,25 @@ export class ProbeStatusError extends Error {
   }
 }
 
+/** What is known beside the error. */
+export interface ProbeContext {
+  readonly ownCluster: string;
+  /** The certificate that the gateway showed, where its time was what it was refused for. */
+  readonly shown?: Pick<CertificateInfo, "notBeforeMs" | "notAfterMs"> | undefined;
+  /** The wall clock by which it was refused, in epoch ms. */
+  readonly nowMs: number;
+}
+
+/** Whether a handshake failed since a certificate of the other side's chain is not valid at this time. */
+export function isValidityFailure(error: unknown): boolean {
+  return [EXPIRED_CODE, NOT_YET_VALID_CODE].includes(codeOf(error));
+}
+
 /** What a failed probe says to an operator. The message is the same for the same failure. */
 export function classifyProbeFailure(
   error: unknown,
   stage: ProbeStage,
-  context: { ownCluster: string },
+  context: ProbeContext,
 ): ProbeFailure {
   const code = codeOf(error);
   if (error instanceof PeerIdentityError) {
@@ -48,6 +65,8 @@ export function classifyProbeFailure(
       message: `${error.message}; correct the address, or spec.gateway.identity.`,
     };
   }
+  const validity = classifyValidity(code, context);
+  if (validity !== undefined) return validity;
   if (CHAIN_CODE.test(code)) {
     return {
       reason: REASONS.GatewayNotTrusted,
@@ -69,6 +88,26 @@ export function classifyProbeFailure(
     reason: REASONS.GatewayUnreachable,
     message: `cannot be reached (${detail}); check the address, the network and the provider's gateway pods.`,
   };
+}
+
+/** Undefined where it is not the gateway's own certificate whose time is wrong, but that of its CA. */
+function classifyValidity(code: string, { shown, nowMs }: ProbeContext): ProbeFailure | undefined {
+  if (shown === undefined) return undefined;
+  if (code === EXPIRED_CODE && shown.notAfterMs < nowMs) {
+    const at = new Date(shown.notAfterMs).toISOString();
+    return {
+      reason: REASONS.GatewayCertificateExpired,
+      message: `the gateway's certificate expired at ${at}; see in the provider's controller log why it was not renewed, and compare the clocks of both clusters.`,
+    };
+  }
+  if (code === NOT_YET_VALID_CODE && shown.notBeforeMs > nowMs) {
+    const from = new Date(shown.notBeforeMs).toISOString();
+    return {
+      reason: REASONS.GatewayCertificateNotYetValid,
+      message: `the gateway's certificate is not valid before ${from}; compare the clocks of both clusters.`,
+    };
+  }
+  return undefined;
 }
 
 function classifyStatus(statusCode: number): ProbeFailure {

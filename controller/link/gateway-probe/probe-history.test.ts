@@ -25,6 +25,10 @@ function after(results: readonly ProbeResult[], from: ProbeHistory = NO_PROBES, 
   );
 }
 
+function reasonAfter(...results: ProbeResult[]): string | undefined {
+  return after(results).failure?.reason;
+}
+
 describe("the history of an address's probes", () => {
   it.each([
     { name: "nothing is known before the first probe", results: [], state: "unknown" },
@@ -74,6 +78,43 @@ describe("the history of an address's probes", () => {
     const reopened = after([GOOD, GOOD, GOOD, GOOD], flapped, 6000);
     const fallen = after([BAD, BAD, BAD], reopened, 9000 + FLAP_WINDOW_MS);
     expect(successesNeeded(fallen, THRESHOLDS)).toBe(2);
+  });
+
+  it("keeps its reason while probes fail now so, now so, and takes another that stays", () => {
+    const rejected: ProbeResult = {
+      ok: false,
+      failure: { reason: REASONS.PeerRejected, message: "rejected" },
+    };
+    expect(reasonAfter(BAD, rejected, rejected, BAD, rejected, rejected)).toBe(
+      "GatewayUnreachable",
+    );
+    expect(reasonAfter(BAD, rejected, rejected, rejected)).toBe("PeerRejected");
+    expect(reasonAfter(BAD, GOOD)).toBe("GatewayUnreachable");
+    expect(reasonAfter(BAD, GOOD, GOOD)).toBeUndefined();
+  });
+
+  it("closes after failureThreshold failures however much it flapped before", () => {
+    const results = fc.array(fc.constantFrom(GOOD, BAD), { maxLength: 200 });
+    fc.assert(
+      fc.property(results, (sequence) => {
+        const closed = after([BAD, BAD, BAD], after(sequence), sequence.length * 1000);
+        expect(closed.state).toBe("down");
+      }),
+    );
+  });
+
+  it("never asks for more than sixteen times successThreshold, however often it flaps", () => {
+    let history = after([BAD]);
+    let nowMs = 1000;
+    const asked = Array.from({ length: 8 }, () => {
+      const needed = successesNeeded(history, THRESHOLDS);
+      const results = [...Array.from({ length: needed }, () => GOOD), BAD, BAD, BAD];
+      history = after(results, history, nowMs);
+      nowMs += results.length * 1000;
+      expect(history.state).toBe("down");
+      return needed;
+    });
+    expect(asked).toEqual([2, 4, 8, 16, 32, 32, 32, 32]);
   });
 
   it("never changes its state without as many results in a row as the thresholds ask", () => {

@@ -1,6 +1,7 @@
 import type { Verdict } from "../../../api/conditions.ts";
 import type { GatewayTarget } from "../gateway-target.ts";
 import type { ProbeHistory } from "../gateway-probe/probe-history.ts";
+import type { Openings } from "./reopening.ts";
 
 /** Something that is wrong, in words an operator can act on. */
 export interface Problem {
@@ -13,6 +14,8 @@ export type LastingProblem = Problem & { readonly sinceMs: number };
 
 /** What is known of the credentials. */
 export interface CredentialsInput {
+  /** They are of no use any more, or lead elsewhere: no grace, whatever they still do. */
+  readonly refused?: Problem | undefined;
   /** The Secret as it is now cannot be used, or what is new in it does not work; what was there before still may. */
   readonly unusable?: LastingProblem | undefined;
   /** The provider says no (401, 403) to the credentials in use. */
@@ -65,10 +68,14 @@ export interface RecordedInput {
 /** Everything a link's health is decided on. */
 export interface HealthInputs {
   readonly nowMs: number;
+  /** Whether this replica may decide: one that lost its Lease may have slept through anything. */
+  readonly leading: boolean;
   readonly apiStalenessMs: number;
   readonly credentials: CredentialsInput;
   readonly api: ApiInput;
   readonly trust: TrustInput;
   readonly gateway: GatewayInput;
   readonly recorded?: RecordedInput | undefined;
+  /** How the link opened and closed so far. */
+  readonly openings: Openings;
 }

@@ -2,8 +2,9 @@ import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import { CONDITION_TYPES, type Verdict } from "../../../api/conditions.ts";
 import { REASONS } from "../../../api/reasons.ts";
-import { assessHealth, DENIAL_GRACE_MS, nextDeadlineMs } from "./health.ts";
+import { assessHealth, DENIAL_GRACE_MS, isOpen, nextDeadlineMs } from "./health.ts";
 import type { HealthInputs, Problem } from "./health-inputs.ts";
+import { NO_OPENINGS } from "./reopening.ts";
 import { NO_PROBES, type ProbeHistory } from "../gateway-probe/probe-history.ts";
 
 const NOW_MS = 1_000_000_000_000;
@@ -40,11 +41,16 @@ function recordedVerdicts(status: Verdict["status"]): Verdict[] {
 
 const ANY_INPUTS: fc.Arbitrary<HealthInputs> = fc.record({
   nowMs: fc.constant(NOW_MS),
+  leading: fc.oneof(fc.constant(true), fc.constant(true), fc.boolean()),
   apiStalenessMs: fc.constant(STALENESS_MS),
   credentials: fc.record({
     unusable: lasting({ reason: REASONS.SecretNotFound, message: "no Secret" }),
     denial: lasting({ reason: REASONS.CredentialsRejected, message: "401" }),
     verified: fc.boolean(),
+    refused: fc.option(fc.constant({ reason: REASONS.CredentialsRevoked, message: "gone" }), {
+      nil: undefined,
+      freq: 1,
+    }),
   }),
   api: fc.record({
     synced: fc.boolean(),
@@ -69,14 +75,16 @@ const ANY_INPUTS: fc.Arbitrary<HealthInputs> = fc.record({
       apiUntilMs: SOON_MS,
     }),
   ),
+  openings: maybe(SOON_MS).map((heldUntilMs) => ({ ...NO_OPENINGS, heldUntilMs })),
 });
 
-function isOpen(inputs: HealthInputs): boolean {
-  return assessHealth(inputs).some(({ type, status }) => type === "Ready" && status === "True");
+function opens(inputs: HealthInputs): boolean {
+  return isOpen(assessHealth(inputs));
 }
 
 /** What has to hold for a link to be open, told apart from how the policies tell it. */
-function mayBeOpen({ nowMs, credentials, api, trust, gateway, recorded }: HealthInputs): boolean {
+function mayBeOpen(inputs: HealthInputs): boolean {
+  const { nowMs, credentials, api, trust, gateway, recorded } = inputs;
   const held = recorded?.open === true;
   const states = gateway.addresses.map(({ history }) => history.state);
   const gatewayGood =
@@ -87,6 +95,9 @@ function mayBeOpen({ nowMs, credentials, api, trust, gateway, recorded }: Health
   const within = (sinceMs: number | undefined, boundMs: number) =>
     sinceMs !== undefined && nowMs - sinceMs < boundMs;
   return (
+    inputs.leading &&
+    credentials.refused === undefined &&
+    nowMs >= (inputs.openings.heldUntilMs ?? 0) &&
     trust.problem === undefined &&
     gatewayGood &&
     (api.synced || held) &&
@@ -99,14 +110,14 @@ function mayBeOpen({ nowMs, credentials, api, trust, gateway, recorded }: Health
 it("a link is never open while an input is bad, or unknown beyond its bound", () => {
   fc.assert(
     fc.property(ANY_INPUTS, (inputs) => {
-      expect(isOpen(inputs) && !mayBeOpen(inputs)).toBe(false);
+      expect(opens(inputs) && !mayBeOpen(inputs)).toBe(false);
     }),
     RUNS,
   );
 });
 
 it("of all inputs some leave a link open, or the property above would say nothing", () => {
-  expect(fc.sample(ANY_INPUTS, 3000).filter(isOpen).length).toBeGreaterThan(10);
+  expect(fc.sample(ANY_INPUTS, 3000).filter(opens).length).toBeGreaterThan(10);
 });
 
 it("a link's health stays as it is until the deadline it names, if nothing happens", () => {

@@ -1,72 +1,25 @@
 import { describe, expect, it } from "vitest";
 import { CONDITION_TYPES, type ConditionType } from "../../../api/conditions.ts";
 import { REASONS } from "../../../api/reasons.ts";
-import { assessHealth, DENIAL_GRACE_MS, nextDeadlineMs, refuseLink } from "./health.ts";
-import type { HealthInputs, Problem } from "./health-inputs.ts";
-import { NO_PROBES, type ProbeHistory } from "../gateway-probe/probe-history.ts";
-
-const NOW_MS = 1_000_000_000_000;
-const STALENESS_MS = 300_000;
-const UP: ProbeHistory = { ...NO_PROBES, state: "up" };
-const REFUSED: Problem = { reason: REASONS.ServerUnreachable, message: "refused" };
-const REJECTED: Problem = { reason: REASONS.CredentialsRejected, message: "401" };
-const MISSING: Problem = { reason: REASONS.SecretNotFound, message: "no Secret" };
-
-function down(reason: Problem["reason"]): ProbeHistory {
-  const failure = { reason: REASONS.GatewayUnreachable, message: reason };
-  return { ...NO_PROBES, state: "down", failure };
-}
-
-function withFailure(reason: keyof typeof REASONS): ProbeHistory {
-  return { ...NO_PROBES, state: "down", failure: { reason: REASONS[reason], message: reason } };
-}
-
-/** Everything is good. */
-const HEALTHY: HealthInputs = {
-  nowMs: NOW_MS,
-  apiStalenessMs: STALENESS_MS,
-  credentials: { verified: true },
-  api: { synced: true, lastHeardMs: NOW_MS },
-  trust: {},
-  gateway: {
-    target: { kind: "resolved", addresses: ["10.0.0.1"], port: 15008 },
-    addresses: [{ address: "10.0.0.1:15008", history: UP }],
-  },
-};
-
-/** Nothing was heard of the provider in this process yet. */
-const UNHEARD: HealthInputs = {
-  ...HEALTHY,
-  credentials: { verified: false },
-  api: { synced: false, lastHeardMs: undefined },
-  gateway: {
-    ...HEALTHY.gateway,
-    addresses: [{ address: "10.0.0.1:15008", history: NO_PROBES }],
-  },
-};
-
-const RECORDED_OPEN = {
-  verdicts: assessHealth(HEALTHY),
-  open: true,
-  gatewayUntilMs: NOW_MS + 2_000,
-  apiUntilMs: NOW_MS + 10_000,
-};
-
-function probed(...histories: ProbeHistory[]): HealthInputs["gateway"] {
-  return {
-    target: { kind: "resolved", addresses: [], port: 15008 },
-    addresses: histories.map((history, index) => ({ address: `10.0.0.${index}:15008`, history })),
-  };
-}
-
-function conditionOf(inputs: HealthInputs, type: ConditionType): string {
-  const found = assessHealth(inputs).find((verdict) => verdict.type === type);
-  return `${found?.status} ${found?.reason}`;
-}
-
-function isOpen(inputs: HealthInputs): boolean {
-  return conditionOf(inputs, "Ready").startsWith("True");
-}
+import { NO_PROBES } from "../gateway-probe/probe-history.ts";
+import { assessHealth, nextDeadlineMs, refuseLink } from "./health.ts";
+import type { HealthInputs } from "./health-inputs.ts";
+import { NO_OPENINGS } from "./reopening.ts";
+import {
+  conditionOf,
+  down,
+  HEALTHY,
+  MISSING,
+  NOW_MS,
+  probed,
+  RECORDED_OPEN,
+  REFUSED,
+  REJECTED,
+  STALENESS_MS,
+  UNHEARD,
+  UP,
+  withFailure,
+} from "./sample-inputs.ts";
 
 describe("a link's health", () => {
   it("is Ready when everything is good, with each condition once and in order", () => {
@@ -87,6 +40,46 @@ describe("a link's health", () => {
       inputs: { credentials: { verified: false, denial: { ...REJECTED, sinceMs: NOW_MS } } },
       type: "CredentialsValid",
       says: "False CredentialsRejected",
+    },
+    {
+      name: "credentials that were revoked, before anything else of them",
+      inputs: {
+        credentials: {
+          verified: true,
+          refused: { reason: REASONS.CredentialsRevoked, message: "deleted" },
+          unusable: { ...MISSING, sinceMs: NOW_MS },
+          denial: { ...REJECTED, sinceMs: NOW_MS },
+        },
+      },
+      type: "CredentialsValid",
+      says: "False CredentialsRevoked",
+    },
+    {
+      name: "an address that answers again but not often enough yet",
+      inputs: { gateway: probed({ ...withFailure("PeerRejected"), against: 1 }) },
+      type: "GatewayHealthy",
+      says: "False PeerRejected",
+    },
+    {
+      name: "a replica that does not lead, before everything else",
+      inputs: { leading: false, trust: { problem: { reason: REASONS.LeafInvalid, message: "x" } } },
+      type: "Ready",
+      says: "Unknown NotLeader",
+    },
+    {
+      name: "a link that keeps falling",
+      inputs: { openings: { ...NO_OPENINGS, quickFalls: 2, heldUntilMs: NOW_MS + 1 } },
+      type: "Ready",
+      says: "False Flapping",
+    },
+    {
+      name: "what is really wrong with a link that keeps falling",
+      inputs: {
+        openings: { ...NO_OPENINGS, quickFalls: 2, heldUntilMs: NOW_MS + 1 },
+        gateway: probed(down("refused")),
+      },
+      type: "Ready",
+      says: "False GatewayUnreachable",
     },
     {
       name: "an API that was never reached",
@@ -166,96 +159,18 @@ describe("a link's health", () => {
     expect(conditionOf({ ...HEALTHY, ...inputs }, type)).toBe(says);
   });
 
-  it.each<{ name: string; inputs: HealthInputs; open: boolean }>([
-    { name: "never before the first answers", inputs: UNHEARD, open: false },
-    {
-      name: "while the API is lost within the bound",
-      inputs: { ...HEALTHY, api: { synced: true, lastHeardMs: NOW_MS - 1, failure: REFUSED } },
-      open: true,
-    },
-    {
-      name: "not when the API is lost beyond the bound",
-      inputs: {
+  it("says that an address answers again rather than what it failed with before", () => {
+    const { address } = HEALTHY.gateway.addresses[0] ?? { address: "" };
+    const messageOf = (against: number) =>
+      assessHealth({
         ...HEALTHY,
-        api: { synced: true, lastHeardMs: NOW_MS - STALENESS_MS, failure: REFUSED },
-      },
-      open: false,
-    },
-    {
-      name: "while a Secret is missing within the bound",
-      inputs: {
-        ...HEALTHY,
-        credentials: { verified: true, unusable: { ...MISSING, sinceMs: NOW_MS - 1000 } },
-      },
-      open: true,
-    },
-    {
-      name: "not when a Secret is missing beyond the bound, whatever the API says",
-      inputs: {
-        ...HEALTHY,
-        credentials: { verified: true, unusable: { ...MISSING, sinceMs: NOW_MS - STALENESS_MS } },
-      },
-      open: false,
-    },
-    {
-      name: "while a denial has only just begun",
-      inputs: {
-        ...HEALTHY,
-        credentials: { verified: false, denial: { ...REJECTED, sinceMs: NOW_MS } },
-      },
-      open: true,
-    },
-    {
-      name: "not when the provider goes on saying no",
-      inputs: {
-        ...HEALTHY,
-        credentials: {
-          verified: false,
-          denial: { ...REJECTED, sinceMs: NOW_MS - DENIAL_GRACE_MS },
+        gateway: {
+          ...HEALTHY.gateway,
+          addresses: [{ address, history: { ...withFailure("PeerRejected"), against } }],
         },
-      },
-      open: false,
-    },
-    {
-      name: "after a restart of a link that was open, until the first probe",
-      inputs: {
-        ...UNHEARD,
-        api: { synced: false, lastHeardMs: NOW_MS },
-        recorded: RECORDED_OPEN,
-      },
-      open: true,
-    },
-    {
-      name: "not after a restart once the first probe has failed",
-      inputs: {
-        ...UNHEARD,
-        api: { synced: false, lastHeardMs: NOW_MS },
-        gateway: probed(down("refused")),
-        recorded: RECORDED_OPEN,
-      },
-      open: false,
-    },
-    {
-      name: "not after a restart when the first probe gave no result in time",
-      inputs: {
-        ...UNHEARD,
-        nowMs: RECORDED_OPEN.gatewayUntilMs,
-        api: { synced: false, lastHeardMs: NOW_MS },
-        recorded: RECORDED_OPEN,
-      },
-      open: false,
-    },
-    {
-      name: "not after a restart of a link that was closed, before a probe",
-      inputs: {
-        ...HEALTHY,
-        gateway: probed(NO_PROBES),
-        recorded: { ...RECORDED_OPEN, open: false },
-      },
-      open: false,
-    },
-  ])("is open $name", ({ inputs, open }) => {
-    expect(isOpen(inputs)).toBe(open);
+      }).find(({ type }) => type === "GatewayHealthy")?.message;
+    expect(messageOf(0)).toBe(`${address}: PeerRejected`);
+    expect(messageOf(1)).toContain("answers again");
   });
 
   it("repeats what was recorded instead of turning Unknown for a moment after a restart", () => {
@@ -265,6 +180,21 @@ describe("a link's health", () => {
       recorded: RECORDED_OPEN,
     });
     expect(verdicts).toEqual(RECORDED_OPEN.verdicts);
+  });
+
+  it("repeats why a closed link was closed until the first probe after a restart", () => {
+    const verdicts = assessHealth({
+      ...HEALTHY,
+      gateway: probed(NO_PROBES),
+      recorded: {
+        ...RECORDED_OPEN,
+        open: false,
+        verdicts: RECORDED_OPEN.verdicts.map((verdict) =>
+          verdict.type === "Ready" ? { ...verdict, status: "False", reason: "Recorded" } : verdict,
+        ),
+      },
+    });
+    expect(verdicts.at(-1)).toMatchObject({ status: "False", reason: "Recorded" });
   });
 
   it("is looked at again when certificates that are good now run out", () => {

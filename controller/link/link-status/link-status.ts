@@ -20,14 +20,15 @@ export interface StatusInputs {
   readonly nowMs: number;
 }
 
-export type StatusChange = "none" | "counts" | "messages" | "conditions";
+/** What is new about a status, from nothing to that the link opens or closes. */
+export type StatusChange = "none" | "counts" | "messages" | "conditions" | "ready";
 
 /** The status to have, and what is new about it. */
 export interface StatusPlan {
   readonly status: LinkStatus;
   /** Conditions whose status or reason changed. */
   readonly transitions: readonly Condition[];
-  /** The weightiest thing that changed; what is not a condition's status or reason may wait. */
+  /** The weightiest thing that changed. */
   readonly change: StatusChange;
 }
 
@@ -63,8 +64,13 @@ export function planStatus(previous: LinkStatus, inputs: StatusInputs): StatusPl
 
 function changeOf(previous: LinkStatus, status: LinkStatus): StatusChange {
   if (sameStatus(previous, status)) return "none";
+  if (readyOf(previous) !== readyOf(status)) return "ready";
   if (sameStatus(withoutCounts(previous), withoutCounts(status))) return "counts";
   return sameStatus(withoutMessages(previous), withoutMessages(status)) ? "messages" : "conditions";
+}
+
+function readyOf({ conditions = [] }: LinkStatus): Condition["status"] | undefined {
+  return conditions.find(({ type }) => type === "Ready")?.status;
 }
 
 function withoutCounts(status: LinkStatus): LinkStatus {

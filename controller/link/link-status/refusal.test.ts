@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Link } from "../../../api/link.ts";
-import { readSpec, rivalOf } from "./refusal.ts";
+import { type Link, parseLinkSpec } from "../../../api/link.ts";
+import { ownClusterProblem, readSpec, rivalOf } from "./refusal.ts";
 
 function link(name: string, creationTimestamp: string, clusterName?: string): Link {
   return {
@@ -33,5 +33,21 @@ describe("of two Links with one cluster name", () => {
     const broken: Link = { ...link("b", "2025-01-01T00:00:00Z", "west"), spec: { clusterName: 7 } };
     expect(rivalOf(older, [older, broken])).toBeUndefined();
     expect(readSpec(broken)).toMatchObject({ reason: "LinkSpecInvalid" });
+  });
+});
+
+describe("a Link to this cluster itself", () => {
+  it.each([
+    { name: "by its own name", from: link("east", "2026-01-01T00:00:00Z") },
+    { name: "by its clusterName", from: link("other", "2026-01-01T00:00:00Z", "east") },
+  ])("is refused $name", ({ from }) => {
+    const spec = parseLinkSpec(from);
+    expect(ownClusterProblem(from, spec, "east")?.reason).toBe("OwnClusterName");
+    expect(ownClusterProblem(from, spec, "west")).toBeUndefined();
+  });
+
+  it("is another one when only its object has this cluster's name", () => {
+    const from = link("east", "2026-01-01T00:00:00Z", "west");
+    expect(ownClusterProblem(from, parseLinkSpec(from), "east")).toBeUndefined();
   });
 });

@@ -13,6 +13,19 @@ export function readSpec(link: Link): LinkSpec | Problem {
   }
 }
 
+/** Why a Link is refused whose provider would be this cluster itself. */
+export function ownClusterProblem(
+  link: Link,
+  spec: LinkSpec,
+  ownCluster: string,
+): Problem | undefined {
+  if (clusterNameOf(link, spec) !== ownCluster) return undefined;
+  return {
+    reason: REASONS.OwnClusterName,
+    message: `${ownCluster} is this cluster's own name; set spec.clusterName to the provider's, or delete the Link.`,
+  };
+}
+
 /** Why a Link has to leave its cluster to another one, if it has to. */
 export function rivalryOf(link: Link, all: readonly Link[]): Problem | undefined {
   const rival = rivalOf(link, all);

@@ -1,32 +1,31 @@
-import type { Clock } from "../../../api/clock.ts";
+import type { Clock, Random } from "../../../api/clock.ts";
 import type { Condition } from "../../../api/conditions.ts";
 import type { Link, LinkStatus } from "../../../api/link.ts";
 import { CONTROLLER_FIELD_MANAGER } from "../../../api/names.ts";
 import { apiVersionOf, RESOURCES } from "../../../api/resources.ts";
+import { backoffDelayMs } from "../../../kube/backoff.ts";
+import { NotSentError } from "../../../kube/client/api-error.ts";
 import type { KubeClient } from "../../../kube/client/client.ts";
 import type { EventRecorder } from "../../../kube/events.ts";
 import type { Logger } from "../../../kube/logger.ts";
 import { type LinkMetrics, showCondition } from "../../metrics.ts";
-import { planStatus, sameStatus, type StatusChange, type StatusInputs } from "./link-status.ts";
+import { planStatus, sameStatus, type StatusInputs } from "./link-status.ts";
+import { WriteDamper } from "./write-damper.ts";
 
 const STATUS_FIELD_MANAGER = `${CONTROLLER_FIELD_MANAGER}-status`;
-/**
- * How long after the last write the next may come, by what changed: numbers of
- * Services change with every mirror, and an address may fail now so, now so.
- */
-const INTERVAL_MS: Readonly<Record<StatusChange, number>> = {
-  none: 0,
-  counts: 2_000,
-  messages: 10_000,
-  conditions: 0,
-};
+const RETRY = { baseMs: 100, maxMs: 1_000 };
 
 interface Written {
   readonly uid: string | undefined;
   status: LinkStatus;
-  /** Of our last write; older copies in the cache tell nothing. */
+  /**
+   * Of our last write, until the cache has it: older copies tell nothing
+   * before, and everything after, when they are from a restored backup.
+   */
   resourceVersion: string | undefined;
-  atMs: number;
+  readonly damper: WriteDamper;
+  /** Of writing, in a row. */
+  failures: number;
 }
 
 /** Writes the status of Links, only where it changed, and tells of every transition once. */
@@ -34,6 +33,7 @@ export class LinkStatusWriter {
   readonly #options: {
     client: KubeClient;
     clock: Clock;
+    random: Random;
     events: EventRecorder;
     metrics: LinkMetrics;
   };
@@ -43,6 +43,7 @@ export class LinkStatusWriter {
   constructor(options: {
     client: KubeClient;
     clock: Clock;
+    random: Random;
     events: EventRecorder;
     metrics: LinkMetrics;
   }) {
@@ -51,28 +52,45 @@ export class LinkStatusWriter {
 
   /**
    * Makes the Link's status what the inputs say. Returns after how long to call
-   * again when a write was put off, in milliseconds.
+   * again when a write was put off or has failed, in milliseconds: a link that
+   * closes closes by this write, so it is tried again soon, whatever the error.
+   *
+   * @throws NotSentError when this replica does not lead, or the signal's reason
    */
   async write(
     link: Link,
     inputs: StatusInputs,
     context: { logger: Logger; signal: AbortSignal },
   ): Promise<number | undefined> {
-    const { clock, metrics } = this.#options;
+    const { clock, random, metrics } = this.#options;
     const { name } = link.metadata;
     const known = this.#known(link);
     const plan = planStatus(known.status, inputs);
     for (const condition of plan.status.conditions ?? []) showCondition(metrics, name, condition);
-    const drifted = isNewer(link, known) && !sameStatus(link.status ?? {}, known.status);
+    if (hasCaughtUp(link, known)) known.resourceVersion = undefined;
+    const isCurrent = known.resourceVersion === undefined;
+    const drifted = isCurrent && !sameStatus(link.status ?? {}, known.status);
     if (plan.change === "none" && !drifted) return undefined;
-    const waitMs = known.atMs + INTERVAL_MS[plan.change] - clock.nowMs();
+    // Whoever else writes our status is not fought either.
+    const change = plan.change === "none" ? "conditions" : plan.change;
+    const waitMs = known.damper.waitMs(change, clock.nowMs());
     if (waitMs > 0) return waitMs;
 
-    const written = await this.#apply(link, plan.status, context.signal);
+    let written: Link;
+    try {
+      written = await this.#apply(link, plan.status, context.signal);
+    } catch (error) {
+      if (context.signal.aborted || error instanceof NotSentError) throw error;
+      known.failures += 1;
+      const retryAfterMs = backoffDelayMs(known.failures, RETRY, random);
+      context.logger.warn({ err: error, retryAfterMs }, "status not written, retrying");
+      return retryAfterMs;
+    }
+    known.failures = 0;
     metrics.statusWrites.inc({ link: name });
     known.status = plan.status;
     known.resourceVersion = written.metadata.resourceVersion;
-    known.atMs = clock.nowMs();
+    known.damper.wrote(change, clock.nowMs());
     for (const condition of plan.transitions) this.#tell(link, condition, context.logger);
     return undefined;
   }
@@ -90,8 +108,8 @@ export class LinkStatusWriter {
       uid,
       status: link.status ?? {},
       resourceVersion: undefined,
-      // Right after a start mirrors are still being counted.
-      atMs: this.#options.clock.nowMs(),
+      failures: 0,
+      damper: new WriteDamper(this.#options.clock.nowMs()),
     };
     this.#written.set(name, fresh);
     return fresh;
@@ -140,9 +158,9 @@ export function referenceOf(link: Link): Parameters<EventRecorder["record"]>[0] 
   };
 }
 
-/** Whether the cached Link is a later version than what we wrote. Versions compare as numbers (KEP-5504). */
-function isNewer(link: Link, { resourceVersion }: Written): boolean {
+/** Whether the cached Link is what we wrote, or later. Versions compare as numbers (KEP-5504). */
+function hasCaughtUp(link: Link, { resourceVersion }: Written): boolean {
   const cached = link.metadata.resourceVersion;
   if (resourceVersion === undefined || cached === undefined) return false;
-  return /^\d+$/.test(cached + resourceVersion) && BigInt(cached) > BigInt(resourceVersion);
+  return /^\d+$/.test(cached + resourceVersion) && BigInt(cached) >= BigInt(resourceVersion);
 }

@@ -2,18 +2,22 @@ import { describe, expect, it } from "vitest";
 import { REASONS } from "../../../api/reasons.ts";
 import {
   judgeSession,
+  type StandingDenial,
+  standingDenial,
   type SessionObservation,
   type TimedFailure,
   WATCH_INTERRUPTION_MS,
-  WATCH_STALE_MS,
 } from "./api-observation.ts";
 
 const NOW_MS = 1_000_000;
+const WATCH_STALE_MS = 77_000;
 const WATCHING = { synced: true, lastByteAtMs: NOW_MS - 30_000, failure: undefined };
 const LIVELY: SessionObservation = {
-  startedAtMs: 0,
+  staleAfterMs: WATCH_STALE_MS,
+  refused: undefined,
   answeredAtMs: NOW_MS - 1000,
   heartbeatFailure: undefined,
+  denial: undefined,
   watches: [WATCHING, WATCHING],
 };
 
@@ -25,12 +29,21 @@ function denied(sinceMs: number): TimedFailure {
   return { kind: "denied", reason: REASONS.PermissionDenied, message: "no", sinceMs };
 }
 
+/** What stands of heartbeats a second apart. */
+function heard(...failures: (TimedFailure | undefined)[]): StandingDenial | undefined {
+  return failures.reduce<StandingDenial | undefined>(
+    (before, failure, index) => standingDenial(before, failure, index * 1000),
+    undefined,
+  );
+}
+
 describe("a session with a provider's API", () => {
   it("is heard as of its last heartbeat while its watches run", () => {
     expect(judgeSession(LIVELY, NOW_MS)).toEqual({
       synced: true,
       verified: true,
       lastHeardMs: NOW_MS - 1000,
+      refused: undefined,
       denial: undefined,
       failure: undefined,
     });
@@ -46,9 +59,23 @@ describe("a session with a provider's API", () => {
     const broken = { ...WATCHING, failure: lost(NOW_MS) };
     const observation = { ...LIVELY, watches: [WATCHING, broken] };
     expect(judgeSession(observation, NOW_MS).failure).toBeUndefined();
-    const later = judgeSession(observation, NOW_MS + WATCH_INTERRUPTION_MS);
+    const laterMs = NOW_MS + WATCH_INTERRUPTION_MS;
+    const later = judgeSession(observation, laterMs);
     expect(later.failure?.reason).toBe("ServerUnreachable");
     expect(later.lastHeardMs).toBe(WATCHING.lastByteAtMs);
+  });
+
+  it("says that a watch is stale when other requests are answered and it is not", () => {
+    const broken = { ...WATCHING, failure: lost(NOW_MS) };
+    const observation = { ...LIVELY, answeredAtMs: NOW_MS + 1, watches: [WATCHING, broken] };
+    const verdict = judgeSession(observation, NOW_MS + WATCH_INTERRUPTION_MS);
+    expect(verdict.failure?.reason).toBe("WatchStale");
+    expect(verdict.lastHeardMs).toBe(WATCHING.lastByteAtMs);
+  });
+
+  it("does not count as listed before the provider has said who it is", () => {
+    const verdict = judgeSession({ ...LIVELY, answeredAtMs: undefined }, NOW_MS);
+    expect(verdict).toMatchObject({ synced: false, verified: false });
   });
 
   it("does not believe a watch that is silent for too long, though the API answers", () => {
@@ -73,5 +100,19 @@ describe("a session with a provider's API", () => {
     const { denial, failure } = judgeSession({ ...LIVELY, watches }, NOW_MS);
     expect(denial).toEqual({ reason: "PermissionDenied", message: "no", sinceMs: NOW_MS - 500 });
     expect(failure).toBeUndefined();
+  });
+
+  it("goes on being denied when its API is lost after having said no for long enough", () => {
+    const no = denied(0);
+    expect(heard(no, no, no, lost(3000))).toMatchObject({ sinceMs: 0, lastMs: 2000 });
+    expect(heard(no, no, no, lost(3000), undefined)).toBeUndefined();
+    expect(heard(no, no, lost(2000))).toBeUndefined();
+    expect(heard(no, lost(1000), denied(2000))).toMatchObject({ sinceMs: 2000 });
+    const verdict = judgeSession(
+      { ...LIVELY, heartbeatFailure: lost(NOW_MS), denial: { ...no, lastMs: 2000 } },
+      NOW_MS,
+    );
+    expect(verdict).toMatchObject({ verified: false, denial: { sinceMs: 0 } });
+    expect(verdict.failure?.reason).toBe("ServerUnreachable");
   });
 });

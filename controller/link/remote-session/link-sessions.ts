@@ -4,20 +4,24 @@ import type { Secret } from "../../../api/objects.ts";
 import { parseLinkKubeconfig } from "../../../kube/kubeconfig/link-kubeconfig.ts";
 import { judgeSession, type SessionVerdict } from "./api-observation.ts";
 import { kubeconfigTextOf, secretLabel } from "../credentials/credentials.ts";
-import type { ApiInput, CredentialsInput, LastingProblem } from "../health/health-inputs.ts";
+import type {
+  ApiInput,
+  CredentialsInput,
+  LastingProblem,
+  Problem,
+} from "../health/health-inputs.ts";
 import type { RemoteSession } from "./remote-session.ts";
 
 interface RunningSession {
   readonly session: RemoteSession;
-  readonly startedAtMs: number;
   /** The kubeconfig it was made from. */
   readonly text: string;
 }
 
 export interface LinkSessionsOptions {
   nowMs: () => number;
-  /** Makes a session and starts it. */
-  open: (kubeconfig: KubeConfig) => RemoteSession;
+  /** Makes a session and starts it; with `mustSayWho` its cluster has to name itself. */
+  open: (kubeconfig: KubeConfig, mustSayWho: boolean) => RemoteSession;
   /** Ends one; does not wait. */
   close: (session: RemoteSession) => void;
   /** Another session took over: everything it knows may differ. */
@@ -36,7 +40,9 @@ export class LinkSessions {
   readonly #options: LinkSessionsOptions;
   #current: RunningSession | undefined;
   #candidate: RunningSession | undefined;
-  #unusable: LastingProblem | undefined;
+  #unusable: Problem | undefined;
+  /** Since when the Secret has held something else than what is in use. */
+  #divertedSinceMs: number | undefined;
 
   constructor(options: LinkSessionsOptions) {
     this.#options = options;
@@ -60,7 +66,8 @@ export class LinkSessions {
     } catch (error) {
       if (!(error instanceof TerminalError)) throw error;
       this.#dropCandidate();
-      this.#markUnusable(error.reason, error.message);
+      this.#unusable = { reason: error.reason, message: error.message };
+      this.#divertedSinceMs ??= this.#recordedSinceMs ?? this.#options.nowMs();
     }
     this.#settle();
   }
@@ -71,14 +78,17 @@ export class LinkSessions {
     const current = verdictOf(this.#current, nowMs);
     const candidate = verdictOf(this.#candidate, nowMs);
     const heardMs = current?.lastHeardMs ?? this.#options.recordedHeardMs;
+    const divertedSinceMs = this.#divertedSinceMs ?? nowMs;
     // Credentials that cannot reach the provider count from when they were given.
     const lastHeardMs =
-      candidate?.failure !== undefined && heardMs !== undefined && this.#candidate !== undefined
-        ? Math.min(heardMs, this.#candidate.startedAtMs)
+      candidate?.failure !== undefined && heardMs !== undefined
+        ? Math.min(heardMs, divertedSinceMs)
         : heardMs;
+    const unusable = this.#unusable ?? candidate?.refused ?? candidate?.denial;
     return {
       credentials: {
-        unusable: this.#unusable ?? candidate?.denial,
+        refused: current?.refused,
+        unusable: unusable && lasting(unusable, divertedSinceMs),
         denial: current?.denial,
         verified: current?.verified === true,
       },
@@ -99,19 +109,22 @@ export class LinkSessions {
   #useText(text: string, secretName: string): void {
     if (text === this.#current?.text) {
       this.#dropCandidate();
+      this.#divertedSinceMs = undefined;
       return;
     }
     if (text === this.#candidate?.text) return;
     const kubeconfig = parseLinkKubeconfig(text, secretLabel(secretName));
     this.#dropCandidate();
-    const session = this.#options.open(kubeconfig);
-    const running = { session, text, startedAtMs: this.#options.nowMs() };
+    const session = this.#options.open(kubeconfig, this.current?.identity !== undefined);
     if (this.#current?.session.synced === true) {
-      this.#candidate = running;
+      // One bad Secret after the other does not buy more time.
+      this.#divertedSinceMs ??= this.#options.nowMs();
+      this.#candidate = { session, text };
       return;
     }
     if (this.#current !== undefined) this.#options.close(this.#current.session);
-    this.#current = running;
+    this.#divertedSinceMs = undefined;
+    this.#current = { session, text };
   }
 
   /** Sync, then swap. */
@@ -120,6 +133,7 @@ export class LinkSessions {
     const before = this.#current;
     this.#current = this.#candidate;
     this.#candidate = undefined;
+    this.#divertedSinceMs = undefined;
     if (before !== undefined) this.#options.close(before.session);
     this.#options.onSwapped();
   }
@@ -129,13 +143,14 @@ export class LinkSessions {
     this.#candidate = undefined;
   }
 
-  #markUnusable(reason: string, message: string): void {
-    const sinceMs =
-      this.#unusable?.sinceMs ??
-      (this.#current === undefined ? this.#options.recordedUnusableSinceMs : undefined) ??
-      this.#options.nowMs();
-    this.#unusable = { reason, message, sinceMs };
+  /** Before this process had any credentials, the record says since when they were bad. */
+  get #recordedSinceMs(): number | undefined {
+    return this.#current === undefined ? this.#options.recordedUnusableSinceMs : undefined;
   }
+}
+
+function lasting({ reason, message }: Problem, sinceMs: number): LastingProblem {
+  return { reason, message, sinceMs };
 }
 
 function verdictOf(running: RunningSession | undefined, nowMs: number): SessionVerdict | undefined {

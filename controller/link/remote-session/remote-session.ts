@@ -1,23 +1,39 @@
 import type { KubeConfig } from "@kubernetes/client-node";
 import type { Clock, Random } from "../../../api/clock.ts";
 import { asksForExport } from "../../../api/export.ts";
-import { IDENTITY_CONFIG_MAP_NAME, INSTALL_NAMESPACE } from "../../../api/names.ts";
+import {
+  GATEWAY_NAME,
+  IDENTITY_CONFIG_MAP_NAME,
+  IDENTITY_KEYS,
+  INSTALL_NAMESPACE,
+} from "../../../api/names.ts";
 import { type ConfigMap, keyOf, type KubeObject, type Service } from "../../../api/objects.ts";
-import { RESOURCES } from "../../../api/resources.ts";
+import { type Resource, RESOURCES } from "../../../api/resources.ts";
 import type { Startable } from "../../../api/startable.ts";
+import { isApiError } from "../../../kube/client/api-error.ts";
 import { createKubeClient, type KubeClient } from "../../../kube/client/client.ts";
 import type { Logger } from "../../../kube/logger.ts";
 import type { KubeMetrics } from "../../../kube/metrics.ts";
 import { Reflector } from "../../../kube/reflector/reflector.ts";
 import { withTimeout } from "../../../kube/client/timeout-signal.ts";
 import { classifyApiFailure } from "./api-failure.ts";
-import type { SessionObservation, TimedFailure, WatchObservation } from "./api-observation.ts";
+import {
+  type SessionObservation,
+  type StandingDenial,
+  standingDenial,
+  type TimedFailure,
+  WATCH_INTERRUPTION_MS,
+  type WatchObservation,
+} from "./api-observation.ts";
 import { EndpointIndex, type SliceSummary, summariseSlice } from "./endpoint-index.ts";
 import { GATEWAY_SERVICE_KEY, type GatewayServiceView } from "../gateway-target.ts";
+import type { Problem } from "../health/health-inputs.ts";
 import type { RemoteView } from "../link-view.ts";
+import { accountOf, OwnAccount } from "./own-account.ts";
+import { wrongCluster } from "./provider-identity.ts";
 
-export const HEARTBEAT_PERIOD_MS = 3_000;
-const HEARTBEAT_TIMEOUT_MS = 5_000;
+const HEARTBEAT_PERIOD_MS = 3_000;
+const HEARTBEAT_TIMEOUT_MS = 3_000;
 /** While it fails, the provider is asked more often, so that a link heals soon. */
 const HEARTBEAT_RETRY_MS = 1_000;
 /** A watch silent for longer is opened anew; bookmarks come every minute. */
@@ -26,7 +42,12 @@ const IDLE_DEADLINE_MS = 75_000;
 export interface RemoteSessionOptions {
   linkName: string;
   kubeconfig: KubeConfig;
-  heartbeatPeriodMs: number;
+  /** How long what was last heard counts: nothing is asked for less often. */
+  apiStalenessMs: number;
+  /** The cluster that is to be behind the kubeconfig, by the Link as it is now. */
+  expectedCluster: () => string;
+  /** Whether a cluster that does not say who it is, is not believed: the one before it did. */
+  mustSayWho: boolean;
   clock: Clock;
   random: Random;
   logger: Logger;
@@ -50,38 +71,42 @@ export class RemoteSession implements Startable {
   readonly #endpoints = new EndpointIndex();
   readonly #view: RemoteView;
   readonly #watchFailures = new Map<object, TimedFailure>();
-  readonly #startedAtMs: number;
+  readonly #account: OwnAccount | undefined;
+  readonly #idleDeadlineMs: number;
   readonly #stopping = new AbortController();
   #beating: Promise<void> | undefined;
   /** Between two heartbeats. */
   #pause = new AbortController();
   #answeredAtMs: number | undefined;
   #heartbeatFailure: TimedFailure | undefined;
+  #denial: StandingDenial | undefined;
   #identity: ConfigMap | undefined;
 
   constructor(options: RemoteSessionOptions) {
     const { linkName, clock, random, logger, metrics } = options;
     this.#options = options;
-    this.#startedAtMs = clock.nowMs();
+    this.#idleDeadlineMs = Math.min(IDLE_DEADLINE_MS, options.apiStalenessMs / 2);
     this.client = createKubeClient(options.kubeconfig, {
       userAgent: `isthmus-controller/${linkName}`,
       requestTimeoutMs: 10_000,
       clock,
       metrics,
     });
-    const shared = { client: this.client, clock, random, logger, metrics };
+    const idleDeadlineMs = this.#idleDeadlineMs;
+    const shared = { client: this.client, clock, random, logger, metrics, idleDeadlineMs };
+    const { onChanged } = options;
+    const account = accountOf(options.kubeconfig, clock.nowMs());
+    this.#account = account && new OwnAccount(account, { ...shared, linkName, onChanged });
     this.#services = new Reflector<Service>({
       ...shared,
       resource: RESOURCES.services,
       name: `${linkName}/services`,
-      idleDeadlineMs: IDLE_DEADLINE_MS,
       transform: keepService,
     });
     this.#slices = new Reflector<SliceSummary>({
       ...shared,
       resource: RESOURCES.endpointSlices,
       name: `${linkName}/endpointslices`,
-      idleDeadlineMs: IDLE_DEADLINE_MS,
       transform: summariseSlice,
     });
     this.#view = {
@@ -100,8 +125,9 @@ export class RemoteSession implements Startable {
     this.#observe(this.#slices);
   }
 
+  /** Whether everything was listed, and of the right cluster. */
   get synced(): boolean {
-    return this.#services.synced && this.#slices.synced;
+    return this.#identified && this.#services.synced && this.#slices.synced;
   }
 
   /** The provider as the mirrors see it; undefined until it was listed once. */
@@ -110,35 +136,57 @@ export class RemoteSession implements Startable {
   }
 
   get gatewayService(): GatewayServiceView {
-    if (!this.#services.synced) return { kind: "unlisted" };
+    if (!this.#identified || !this.#services.synced) return { kind: "unlisted" };
     const service = this.#services.store.get(GATEWAY_SERVICE_KEY);
     return service === undefined ? { kind: "absent" } : { kind: "present", service };
   }
 
-  /** What the provider publishes of itself, as of the last heartbeat. */
+  /** What the provider publishes of itself, as of the last heartbeat that found it. */
   get identity(): ConfigMap | undefined {
     return this.#identity;
   }
 
   get observation(): SessionObservation {
     return {
-      startedAtMs: this.#startedAtMs,
+      staleAfterMs: this.#idleDeadlineMs + WATCH_INTERRUPTION_MS,
+      refused: this.#account?.revoked ?? this.#wrongCluster,
       answeredAtMs: this.#answeredAtMs,
       heartbeatFailure: this.#heartbeatFailure,
+      denial: this.#denial,
       watches: [this.#watch(this.#services), this.#watch(this.#slices)],
     };
   }
 
   async start(signal: AbortSignal): Promise<void> {
     const combined = AbortSignal.any([signal, this.#stopping.signal]);
-    await Promise.all([this.#services.start(combined), this.#slices.start(combined)]);
+    await Promise.all([
+      this.#services.start(combined),
+      this.#slices.start(combined),
+      this.#account?.start(combined),
+    ]);
     this.#beating = this.#beat(combined);
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await Promise.all([this.#services.stop(), this.#slices.stop(), this.#beating]);
+    await Promise.all([
+      this.#services.stop(),
+      this.#slices.stop(),
+      this.#account?.stop(),
+      this.#beating,
+    ]);
     await this.client.close();
+  }
+
+  get #wrongCluster(): Problem | undefined {
+    if (this.#answeredAtMs === undefined) return undefined;
+    const { expectedCluster, mustSayWho } = this.#options;
+    const claimed = this.#identity?.data?.[IDENTITY_KEYS.clusterName];
+    return wrongCluster(claimed, { expected: expectedCluster(), mustSayWho }, this.client.server);
+  }
+
+  get #identified(): boolean {
+    return this.#answeredAtMs !== undefined && this.#wrongCluster === undefined;
   }
 
   #observe(reflector: Reflector<Service> | Reflector<SliceSummary>): void {
@@ -164,13 +212,14 @@ export class RemoteSession implements Startable {
   }
 
   async #beat(signal: AbortSignal): Promise<void> {
-    const { clock, random, heartbeatPeriodMs } = this.#options;
+    const { clock, random, apiStalenessMs } = this.#options;
+    const steadyMs = Math.min(HEARTBEAT_PERIOD_MS, apiStalenessMs / 4);
     signal.addEventListener("abort", () => this.#pause.abort(), { once: true });
     while (!signal.aborted) {
       await this.#beatOnce(signal);
       if (signal.aborted) return;
       const failing = this.#heartbeatFailure !== undefined;
-      const periodMs = failing ? HEARTBEAT_RETRY_MS : heartbeatPeriodMs;
+      const periodMs = failing ? HEARTBEAT_RETRY_MS : steadyMs;
       this.#pause = new AbortController();
       // Woken early: see #observe.
       await clock.sleep(periodMs * (0.9 + 0.2 * random()), this.#pause.signal).catch(() => {});
@@ -181,11 +230,13 @@ export class RemoteSession implements Startable {
     const { clock, onChanged } = this.#options;
     const limit = withTimeout(signal, HEARTBEAT_TIMEOUT_MS);
     try {
-      this.#identity = await this.client.find<ConfigMap>(
-        RESOURCES.configMaps,
-        { namespace: INSTALL_NAMESPACE, name: IDENTITY_CONFIG_MAP_NAME },
-        { signal: limit.signal },
-      );
+      const [identity] = await Promise.all([
+        this.#find<ConfigMap>(RESOURCES.configMaps, IDENTITY_CONFIG_MAP_NAME, limit.signal),
+        // A watch goes on after the right to it is taken away: this asks for it again.
+        this.#find<Service>(RESOURCES.services, GATEWAY_NAME, limit.signal),
+      ]);
+      // One that is gone for a moment is published again.
+      this.#identity = identity ?? this.#identity;
       this.#answeredAtMs = clock.nowMs();
       this.#heartbeatFailure = undefined;
     } catch (error) {
@@ -194,7 +245,22 @@ export class RemoteSession implements Startable {
     } finally {
       limit.dispose();
     }
+    this.#denial = standingDenial(this.#denial, this.#heartbeatFailure, clock.nowMs());
     onChanged();
+  }
+
+  async #find<T extends KubeObject>(
+    resource: Resource,
+    name: string,
+    signal: AbortSignal,
+  ): Promise<T | undefined> {
+    try {
+      return await this.client.get<T>(resource, { namespace: INSTALL_NAMESPACE, name }, { signal });
+    } catch (error) {
+      // Whatever else answers 404, without a Status, is no API server.
+      if (isApiError(error, 404) && error.body !== undefined) return undefined;
+      throw error;
+    }
   }
 
   #failed(error: unknown, before: TimedFailure | undefined, timedOut = false): TimedFailure {

@@ -17,10 +17,13 @@ import { sameBundle } from "../../../pki/trust.ts";
 import type { LinkWatcher } from "../link-watcher.ts";
 import { createLinkLoop, type LinkLoopOptions } from "../link-loop.ts";
 import { referenceOf } from "../link-status/status-writer.ts";
+import type { PeerBundles } from "./peer-bundles.ts";
 
 const TRUST_FIELD_MANAGER = `${CONTROLLER_FIELD_MANAGER}-trust`;
-/** How often the two sides' bundles are compared; far shorter than a rotation's overlap. */
-const COMPARE_PERIOD_MS = 15_000;
+/** How often the provider's bundle is compared; what it publishes is read with every heartbeat. */
+const COMPARE_PERIOD_MS = 2_000;
+/** How often the provider's Peer for us is looked at while our own bundle stays the same. */
+const PEER_PERIOD_MS = 15_000;
 const NOT_SYNCED_MS = 2_000;
 
 const OWN_SECRETS: ReadonlySet<string> = new Set(
@@ -31,6 +34,8 @@ export interface TrustFollowingOptions extends LinkLoopOptions {
   ownCluster: string;
   /** This cluster's own bundle, as its gateways' certificates are vouched for. */
   ownBundle: () => string | undefined;
+  /** Where it is noted what the providers trust of this cluster. */
+  peerBundles: PeerBundles;
 }
 
 /**
@@ -46,20 +51,33 @@ export function createTrustFollowing(options: TrustFollowingOptions): Startable 
   });
 }
 
+/** The Links that are not being deleted, by name. */
+export function linkNames(links: readonly Link[]): string[] {
+  return links
+    .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+    .map(({ metadata }) => metadata.name);
+}
+
 async function follow(
   options: TrustFollowingOptions,
   linkName: string,
   context: ReconcileContext,
 ): Promise<Result> {
   const link = options.links.store.get(`${INSTALL_NAMESPACE}/${linkName}`);
-  if (link === undefined || link.metadata.deletionTimestamp !== undefined) return {};
+  if (link === undefined || link.metadata.deletionTimestamp !== undefined) {
+    options.peerBundles.keepOnly(new Set(linkNames(options.links.store.list())));
+    return {};
+  }
   const watcher = options.watcher(linkName);
-  if (watcher?.session?.synced !== true) return { requeueAfterMs: NOT_SYNCED_MS };
+  const session = watcher?.session;
+  if (watcher === undefined || session?.synced !== true) return { requeueAfterMs: NOT_SYNCED_MS };
   try {
     await followProvider(options, link, watcher, context);
-    await followOwn(options, link, watcher.session.client, context);
+    await followOwn(options, link, options.fence(session.client), context);
   } catch (error) {
     if (context.signal.aborted) throw error;
+    // Other credentials took over meanwhile, and what was asked with the old ones was cut off.
+    if (watcher.session !== session) return { requeueAfterMs: NOT_SYNCED_MS };
     options.events.record(referenceOf(link), {
       type: "Warning",
       reason: REASONS.TrustBundleNotFollowed,
@@ -110,12 +128,17 @@ async function followOwn(
   remote: KubeClient,
   { signal, logger }: ReconcileContext,
 ): Promise<void> {
-  const { ownCluster, events } = options;
+  const { ownCluster, events, peerBundles, clock } = options;
+  const { name } = link.metadata;
   const own = options.ownBundle();
-  if (own === undefined) return;
+  if (own === undefined || !peerBundles.isDue(name, own, clock.nowMs(), PEER_PERIOD_MS)) return;
   const key = { namespace: INSTALL_NAMESPACE, name: ownCluster };
   const peer = await remote.find<Peer>(RESOURCES.peers, key, { signal });
-  if (peer === undefined || sameBundle(parsePeerSpec(peer).trustBundle, own)) return;
+  const found = peer && parsePeerSpec(peer).trustBundle;
+  if (peer === undefined || found === undefined || sameBundle(found, own)) {
+    peerBundles.record(name, found, own, clock.nowMs());
+    return;
+  }
   await remote.patch(
     RESOURCES.peers,
     key,
@@ -125,6 +148,7 @@ async function followOwn(
     },
     { type: "merge", fieldManager: CONTROLLER_FIELD_MANAGER, signal },
   );
+  peerBundles.record(name, own, own, clock.nowMs());
   logger.info("the provider's Peer got this cluster's new trust bundle");
   events.record(referenceOf(link), {
     type: "Normal",

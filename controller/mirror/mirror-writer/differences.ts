@@ -1,5 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Endpoints, EndpointSlice, KubeObject, Service } from "../../../api/objects.ts";
+import type {
+  EndpointAddress,
+  Endpoints,
+  EndpointSlice,
+  KubeObject,
+  Service,
+} from "../../../api/objects.ts";
 import type { Resource } from "../../../api/resources.ts";
 import { ownedKeys } from "./field-ownership.ts";
 
@@ -101,18 +107,23 @@ function sliceContent({ endpoints, ports, metadata }: EndpointSlice): unknown {
 function endpointsContent({ subsets, metadata }: Endpoints): unknown {
   return {
     owners: ownersOf(metadata),
-    subsets: (subsets ?? []).map(({ addresses, ports }) => ({
-      // The API server orders the addresses of a subset.
-      addresses: (addresses ?? [])
-        .map(({ ip, nodeName, targetRef }) => ({
-          ip,
-          nodeName,
-          target: targetRef && [targetRef.kind, targetRef.namespace, targetRef.name, targetRef.uid],
-        }))
-        .toSorted((left, right) => (left.ip < right.ip ? -1 : 1)),
+    subsets: (subsets ?? []).map(({ addresses, notReadyAddresses, ports }) => ({
+      addresses: addressesContent(addresses ?? []),
+      notReadyAddresses: addressesContent(notReadyAddresses ?? []),
       ports: portsContent(ports ?? []),
     })),
   };
+}
+
+/** In an order of its own: the API server orders the addresses of a subset. */
+function addressesContent(addresses: readonly EndpointAddress[]): unknown {
+  return addresses
+    .map(({ ip, nodeName, targetRef }) => ({
+      ip,
+      nodeName,
+      target: targetRef && [targetRef.kind, targetRef.namespace, targetRef.name, targetRef.uid],
+    }))
+    .toSorted((left, right) => (left.ip < right.ip ? -1 : 1));
 }
 
 function portsContent(

@@ -6,7 +6,7 @@ import type { MirrorCaches } from "../caches.ts";
 import { mirrorEndpoints, mirrorSlices } from "../plan/desired.ts";
 import type { GatewayPod } from "../gateway-pods.ts";
 import type { ObjectWriter, Written } from "./object-writer.ts";
-import type { OwnObject, OwnObjects, Purpose } from "./own-objects.ts";
+import { type OwnObject, type OwnObjects, type Purpose, purposeOf } from "./own-objects.ts";
 import type { DesiredMirror } from "../plan/plan.ts";
 import { WriteFailure } from "./write-failure.ts";
 
@@ -25,6 +25,16 @@ export interface EnsuredMirror {
   readonly changed: boolean;
 }
 
+/** What became of objects that are not wanted. */
+export interface Removal {
+  /** The Services that were deleted. */
+  readonly services: readonly Service[];
+  /** Deleted before, and kept by finalizers: those are never ours. */
+  readonly blocked: readonly OwnObject[];
+  /** Why others could not be deleted: errors as the client throws them, or a WriteFailure. */
+  readonly failures: readonly unknown[];
+}
+
 /** Carries out plans: a mirror Service with its EndpointSlices and Endpoints, or none of them. */
 export class MirrorWriter {
   readonly #writer: ObjectWriter;
@@ -33,6 +43,8 @@ export class MirrorWriter {
   readonly #isWantedElsewhere: (object: OwnObject, purpose: Purpose) => boolean;
   /** Deleted, and in the cache still. */
   readonly #removed = new Set<string>();
+  /** By source, a mirror Service that somebody else deleted. */
+  readonly #lost = new Map<string, Service>();
 
   /**
    * @param options.isWantedElsewhere whether an object belongs to the mirror of
@@ -48,7 +60,8 @@ export class MirrorWriter {
     this.#caches = options.caches;
     this.#own = options.own;
     this.#isWantedElsewhere = options.isWantedElsewhere;
-    this.#own.onChange(({ before, after }) => {
+    this.#own.onChange(({ resource, before, after }) => {
+      if (resource === RESOURCES.services) this.#noteLoss(before, after);
       const uid = before?.metadata.uid;
       if (uid === undefined || after?.metadata.uid === uid) return;
       this.#removed.delete(uid);
@@ -64,12 +77,7 @@ export class MirrorWriter {
   async ensure(mirror: DesiredMirror, context: WriteContext): Promise<EnsuredMirror> {
     const cached = this.#caches.services.store.get(keyOf(mirror.service));
     const actual = cached && isOurs(cached) ? cached : undefined;
-    // Closing begins with what carries traffic, opening ends with it.
-    if (actual !== undefined && mirror.status.state === "closed") {
-      const changed = await this.#ensureChildren(mirror, actual, context);
-      const { object, done } = await this.#ensureService(mirror.service, actual, context.signal);
-      return { service: object, created: false, changed: changed || done !== "nothing" };
-    }
+    // First what the egress gateways go by: they refuse for a closed mirror.
     const { object, done } = await this.#ensureService(mirror.service, actual, context.signal);
     const changed = await this.#ensureChildren(mirror, object, context);
     return {
@@ -79,8 +87,8 @@ export class MirrorWriter {
     };
   }
 
-  /** Removes what else of ours stands for the source besides `mirror`; returns the Services among it. */
-  async removeOthers(mirror: Service | undefined, context: WriteContext): Promise<Service[]> {
+  /** Removes what else of ours stands for the source besides `mirror`. */
+  async removeOthers(mirror: Service | undefined, context: WriteContext): Promise<Removal> {
     const kept = new Set<string>();
     if (mirror !== undefined) {
       const key = keyOf(mirror);
@@ -96,14 +104,32 @@ export class MirrorWriter {
       .objectsOf(link, sourceKey)
       .filter(({ resource, object }) => !kept.has(`${resource.kind} ${keyOf(object)}`))
       .toSorted((left, right) => removalRank(left) - removalRank(right));
-    const removed: Service[] = [];
+    const [services, blocked, failures]: [Service[], OwnObject[], unknown[]] = [[], [], []];
     for (const other of others) {
       if (this.#isWantedElsewhere(other, context.purpose)) continue;
       const { resource, object } = other;
-      const isGone = await this.#remove(resource, object, context.signal);
-      if (isGone && resource === RESOURCES.services) removed.push(object);
+      const hasFinalizers = (object.metadata.finalizers ?? []).length > 0;
+      if (hasFinalizers && object.metadata.deletionTimestamp !== undefined) blocked.push(other);
+      try {
+        const isDeleted = await this.#remove(resource, object, context.signal);
+        if (isDeleted && !hasFinalizers && resource === RESOURCES.services) services.push(object);
+      } catch (error) {
+        // The rest is removed all the same.
+        context.signal.throwIfAborted();
+        failures.push(error);
+      }
     }
-    return removed;
+    return { services, blocked, failures };
+  }
+
+  /** The mirror Service of that source that somebody else deleted, as it was. */
+  lost({ link, sourceKey }: Purpose): Service | undefined {
+    return this.#lost.get(`${link} ${sourceKey}`);
+  }
+
+  /** No mirror of that source is wanted: the one that was deleted is not missed. */
+  forgetLost({ link, sourceKey }: Purpose): void {
+    this.#lost.delete(`${link} ${sourceKey}`);
   }
 
   async createNamespace(name: string, annotations: Record<string, string>, signal: AbortSignal) {
@@ -149,7 +175,6 @@ export class MirrorWriter {
   }
 
   /** Whether anything was written. */
-
   async #ensureChild<T extends KubeObject>(
     resource: Resource,
     desired: T,
@@ -162,6 +187,15 @@ export class MirrorWriter {
     const known = isOrphan ? undefined : actual;
     const { done } = await this.#writer.ensure(resource, desired, known, signal);
     return done !== "nothing";
+  }
+
+  #noteLoss(before: KubeObject | undefined, after: KubeObject | undefined): void {
+    const found = purposeOf(after);
+    if (found !== undefined) this.forgetLost(found);
+    const purpose = purposeOf(before);
+    if (before === undefined || after !== undefined || purpose === undefined) return;
+    if (this.#removed.has(before.metadata.uid ?? "")) return;
+    this.#lost.set(`${purpose.link} ${purpose.sourceKey}`, before);
   }
 
   #slicesOf(options: { service: Service; live: Service; context: WriteContext }) {

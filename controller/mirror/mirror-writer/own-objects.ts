@@ -73,6 +73,14 @@ export class OwnObjects {
     return [...(this.#byLink.get(link)?.keys() ?? [])];
   }
 
+  /** Whether a link has objects that were not deleted yet; what finalizers of others keep is none of them. */
+  hasObjects(link: string): boolean {
+    const sources = this.#byLink.get(link)?.values() ?? [];
+    return [...sources].some((objects) =>
+      [...objects.values()].some(({ object }) => object.metadata.deletionTimestamp === undefined),
+    );
+  }
+
   objectsOf(link: string, sourceKey: string): OwnObject[] {
     return [...(this.#byLink.get(link)?.get(sourceKey)?.values() ?? [])];
   }

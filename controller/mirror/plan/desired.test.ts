@@ -45,10 +45,32 @@ test("the Endpoints object has the first family alone", () => {
   expect(subsets?.[0]?.addresses?.map(({ ip }) => ip)).toEqual(["fd00::5"]);
 });
 
-test("a closed mirror has the same objects without endpoints", () => {
+test("a closed mirror has the same endpoints, not ready, serving and terminating", () => {
   const closed = { ...open, state: "closed" } as const;
-  expect(mirrorSlices(dual, closed, gateways).map(({ endpoints }) => endpoints)).toEqual([[], []]);
-  expect(mirrorEndpoints(dual, closed, gateways).subsets).toEqual([]);
+  const asOpen = mirrorSlices(dual, open, gateways);
+  const asClosed = mirrorSlices(dual, closed, gateways);
+  expect(asOpen.flatMap(({ endpoints }) => endpoints ?? []).map((it) => it.conditions)).toEqual(
+    Array.from({ length: 3 }, () => ({ ready: true, serving: true })),
+  );
+  const closing = { ready: false, serving: true, terminating: true };
+  expect(asClosed).toEqual(
+    asOpen.map((slice) => ({
+      ...slice,
+      endpoints: slice.endpoints?.map((endpoint) => ({ ...endpoint, conditions: closing })),
+    })),
+  );
+  const [subset] = mirrorEndpoints(dual, open, gateways).subsets ?? [];
+  expect(mirrorEndpoints(dual, closed, gateways).subsets).toEqual([
+    { notReadyAddresses: subset?.addresses, ports: subset?.ports },
+  ]);
+});
+
+test("a mirror has no endpoints at all when no egress gateway is Ready", () => {
+  for (const state of ["open", "closed"] as const) {
+    const status = { ...open, state };
+    expect(mirrorSlices(dual, status, []).map(({ endpoints }) => endpoints)).toEqual([[], []]);
+    expect(mirrorEndpoints(dual, status, []).subsets).toEqual([]);
+  }
 });
 
 test("a mirror that is held keeps what we set on it, and leaves the rest to whoever set that", () => {

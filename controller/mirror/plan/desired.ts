@@ -1,8 +1,10 @@
 import { ANNOTATIONS, ENDPOINT_SLICE_MANAGED_BY, LABELS, MANAGED_BY } from "../../../api/names.ts";
 import {
   type Endpoint,
+  type EndpointAddress,
   type Endpoints,
   type EndpointSlice,
+  type EndpointSubset,
   type ObjectMeta,
   type Service,
   type ServicePort,
@@ -45,12 +47,12 @@ export function mirrorService(options: {
       name,
       namespace,
       labels: {
-        ...copyLabels(source.metadata.labels),
+        ...copyLabels(source.metadata.labels).values,
         [LABELS.managedBy]: MANAGED_BY,
         [LABELS.link]: view.name,
       },
       annotations: {
-        ...copyAnnotations(source.metadata.annotations),
+        ...copyAnnotations(source.metadata.annotations).values,
         [ANNOTATIONS.source]: formatSource({
           cluster: view.clusterName,
           namespace: source.metadata.namespace ?? "",
@@ -91,7 +93,10 @@ export function mirrorFromExisting(mirror: Service, status: MirrorStatus): Servi
   };
 }
 
-/** EndpointSlices of a mirror, one for each IP family of the Service; without endpoints when closed. */
+/**
+ * EndpointSlices of a mirror, one for each IP family of the Service. A closed
+ * mirror keeps its endpoints, for the egress gateways to refuse: see {@link endpointsOf}.
+ */
 export function mirrorSlices(
   mirror: Service,
   status: MirrorStatus,
@@ -109,7 +114,7 @@ export function mirrorSlices(
         },
       },
       addressType: family,
-      endpoints: status.state === "open" ? endpointsOf(gateways, family) : [],
+      endpoints: endpointsOf(gateways, family, status),
       ports: (mirror.spec?.ports ?? []).map(({ name = "", targetPort, appProtocol }) => ({
         name,
         protocol: "TCP",
@@ -131,11 +136,11 @@ export function mirrorEndpoints(
 ): Endpoints {
   const metadata = childMetadata(mirror, mirror.metadata.name);
   const [family = "IPv4"] = ipFamiliesOf(mirror);
-  const endpoints = status.state === "open" ? endpointsOf(gateways, family) : [];
-  const addresses = endpoints.flatMap(({ addresses: [ip], nodeName, targetRef }) =>
-    ip === undefined
-      ? []
-      : [{ ip, ...(nodeName !== undefined && { nodeName }), ...(targetRef && { targetRef }) }],
+  const addresses = endpointsOf(gateways, family, status).flatMap(
+    ({ addresses: [ip], nodeName, targetRef }) =>
+      ip === undefined
+        ? []
+        : [{ ip, ...(nodeName !== undefined && { nodeName }), ...(targetRef && { targetRef }) }],
   );
   const ports = (mirror.spec?.ports ?? []).flatMap(({ name = "", targetPort, appProtocol }) =>
     typeof targetPort === "number"
@@ -151,7 +156,7 @@ export function mirrorEndpoints(
   );
   return {
     metadata: { ...metadata, labels: { ...metadata.labels, [LABELS.skipMirror]: "true" } },
-    subsets: addresses.length === 0 ? [] : [{ addresses, ports }],
+    subsets: addresses.length === 0 ? [] : [{ ...byReadiness(addresses, status), ports }],
   };
 }
 
@@ -213,19 +218,37 @@ function ipFamiliesOf({ spec }: Service): IpFamily[] {
   return families.length === 0 ? ["IPv4"] : families;
 }
 
-function endpointsOf(gateways: readonly GatewayPod[], family: IpFamily): Endpoint[] {
+/**
+ * The egress gateways as endpoints. Those of a closed mirror are not ready,
+ * serving and terminating: with none that is ready kube-proxy sends clients to
+ * them (KEP-1669), whose closed ports refuse at once, and its rules stay the
+ * same whether the mirror is open or closed.
+ */
+function endpointsOf(
+  gateways: readonly GatewayPod[],
+  family: IpFamily,
+  { state }: MirrorStatus,
+): Endpoint[] {
+  const conditions =
+    state === "open"
+      ? { ready: true, serving: true }
+      : { ready: false, serving: true, terminating: true };
   return gateways.flatMap(({ name, namespace, uid, nodeName, addresses }) => {
     const address = addresses[family];
     if (address === undefined) return [];
     return [
       {
         addresses: [address],
-        conditions: { ready: true, serving: true },
+        conditions,
         ...(nodeName !== undefined && { nodeName }),
         targetRef: { kind: "Pod", namespace, name, uid },
       },
     ];
   });
+}
+
+function byReadiness(addresses: EndpointAddress[], { state }: MirrorStatus): EndpointSubset {
+  return state === "open" ? { addresses } : { notReadyAddresses: addresses };
 }
 
 function pick(

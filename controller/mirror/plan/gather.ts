@@ -1,7 +1,9 @@
-import { decideExport } from "../../../api/export.ts";
+import { errorMessage } from "../../../api/errors.ts";
+import { decideExport, type ExportDecision } from "../../../api/export.ts";
 import { INSTALL_NAMESPACE } from "../../../api/names.ts";
 import { keyOf, type KubeObject, type Service, splitKey } from "../../../api/objects.ts";
 import { formatSource } from "../../../api/ownership.ts";
+import { REASONS } from "../../../api/reasons.ts";
 import type { Store } from "../../../kube/reflector/store.ts";
 import type { LinkView, LinkViews } from "../../link/link-view.ts";
 import type { MirrorCaches } from "../caches.ts";
@@ -9,7 +11,7 @@ import type { GatewayPod } from "../gateway-pods.ts";
 import { type Claim, claimsOn, isShadowed, mirrorNameOf, sourceNameOf, winnerOf } from "./names.ts";
 import { type OwnObjects, type Purpose, purposeOf } from "../mirror-writer/own-objects.ts";
 import type { MirrorState } from "./plan.ts";
-import { type Candidate, isSelected } from "./policies.ts";
+import { type Candidate, isSelected, MAX_MIRROR_PORTS } from "./policies.ts";
 import type { PortAllocator } from "../port-allocator.ts";
 
 /** Where the state of a decision is read from: caches, never the API server. */
@@ -24,7 +26,7 @@ export interface GatherSources {
   gateways(): readonly GatewayPod[];
 }
 
-/** Everything a decision about one source of one link needs. */
+/** Everything a decision about one source of one link needs; all of the source is admitted. */
 export function gatherState(sources: GatherSources, purpose: Purpose): MirrorState {
   const { links, own, allocator } = sources;
   const view = links.get(purpose.link);
@@ -35,6 +37,7 @@ export function gatherState(sources: GatherSources, purpose: Purpose): MirrorSta
     view,
     mirrors: own.mirrorsOf(purpose.link, purpose.sourceKey),
     candidate,
+    damping: { admitted: "ready", flapping: false },
     sourceReady: view?.remote?.hasReadyEndpoint(purpose.sourceKey) ?? false,
     egressPorts:
       candidate?.decision.kind === "exported"
@@ -94,7 +97,7 @@ function unrivalled(sources: GatherSources, view: LinkView, source: Service): Ca
     shadowed: isShadowed(view, links.list()),
     ownClusterName,
     source,
-    decision: decideExport(source),
+    ...boundedDecision(source),
     mirrorKey,
     occupant: caches.services.store.get(mirrorKey),
     rival: undefined,
@@ -113,4 +116,23 @@ function isUnknown(sources: GatherSources, link: string): boolean {
 function sourceText({ view, source }: Candidate): string {
   const { namespace = "", name } = source.metadata;
   return formatSource({ cluster: view.clusterName, namespace, name });
+}
+
+/** What is exported of the source, of its TCP ports the first so many. */
+function boundedDecision(source: Service): Pick<Candidate, "decision" | "surplusPorts"> {
+  const decision = readDecision(source);
+  if (decision.kind !== "exported") return { decision, surplusPorts: 0 };
+  const { ports } = decision.offer;
+  const offer = { ...decision.offer, ports: ports.slice(0, MAX_MIRROR_PORTS) };
+  return { decision: { ...decision, offer }, surplusPorts: ports.length - offer.ports.length };
+}
+
+/** A source whose fields are not what an API server answers must not stop the decision about others. */
+function readDecision(source: Service): ExportDecision {
+  try {
+    return decideExport(source);
+  } catch (error) {
+    const message = `Service ${keyOf(source)} cannot be read: ${errorMessage(error)}`;
+    return { kind: "refused", refusal: { reason: REASONS.ExportInvalid, message } };
+  }
 }

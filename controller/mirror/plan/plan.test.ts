@@ -1,126 +1,10 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { decideExport } from "../../../api/export.ts";
-import { linkSpecSchema, type LinkSpec } from "../../../api/link.ts";
-import {
-  ANNOTATIONS,
-  CONTROLLER_FIELD_MANAGER,
-  gatewayIdentity,
-  LABELS,
-  MANAGED_BY,
-} from "../../../api/names.ts";
-import type { Namespace, Service } from "../../../api/objects.ts";
+import { ANNOTATIONS, CONTROLLER_FIELD_MANAGER } from "../../../api/names.ts";
 import { REASONS } from "../../../api/reasons.ts";
-import type { LinkView } from "../../link/link-view.ts";
-import type { GatewayPod } from "../gateway-pods.ts";
-import { mirrorNameOf } from "./names.ts";
-import { type DesiredMirror, type MirrorState, type Plan, planMirror } from "./plan.ts";
-import type { Candidate } from "./policies.ts";
-
-const GATEWAY: GatewayPod = {
-  name: "gateway",
-  namespace: "isthmus-system",
-  uid: "1",
-  nodeName: undefined,
-  addresses: { IPv4: "10.1.0.5" },
-};
-const SHOP: Namespace = { metadata: { name: "shop" }, status: { phase: "Active" } };
-
-interface Given {
-  view?: Partial<LinkView>;
-  spec?: Partial<LinkSpec>;
-  source?: Service;
-  candidate?: Partial<Candidate>;
-  state?: Partial<MirrorState>;
-}
-
-function viewOf(given: Given): LinkView {
-  return {
-    name: "west",
-    clusterName: "west",
-    metadata: { name: "west" },
-    spec: linkSpecSchema.parse({
-      credentialsSecretRef: { name: "west" },
-      gateway: { identity: gatewayIdentity("west") },
-      trustBundle: "-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----",
-      ...given.spec,
-    }),
-    open: true,
-    reason: REASONS.LinkReady,
-    message: "",
-    remote: {
-      services: { get: () => undefined, list: () => [], keys: () => [], size: 0 },
-      hasReadyEndpoint: () => true,
-    },
-    deleting: false,
-    ...given.view,
-  };
-}
-
-function service(name: string, metadata: Partial<Service["metadata"]> = {}): Service {
-  return {
-    metadata: {
-      namespace: "shop",
-      name,
-      annotations: { [ANNOTATIONS.export]: "true" },
-      ...metadata,
-    },
-    spec: { ports: [{ name: "http", port: 80 }] },
-  };
-}
-
-function stateOf(given: Given): MirrorState {
-  const view = viewOf(given);
-  const source = given.source ?? service("web");
-  const candidate: Candidate = {
-    view,
-    shadowed: false,
-    ownClusterName: "east",
-    source,
-    decision: decideExport(source),
-    mirrorKey: `shop/${mirrorNameOf(view, source.metadata.name)}`,
-    occupant: undefined,
-    rival: undefined,
-    namespace: SHOP,
-    ...given.candidate,
-  };
-  return {
-    linkExists: true,
-    view,
-    mirrors: [],
-    candidate,
-    sourceReady: true,
-    egressPorts: [12_345],
-    gateways: [GATEWAY],
-    ...given.state,
-  };
-}
-
-function mirrorOf(annotations: Record<string, string> = {}): Service {
-  const labels = { [LABELS.managedBy]: MANAGED_BY, [LABELS.link]: "west" };
-  return {
-    metadata: {
-      namespace: "shop",
-      name: "web-west",
-      uid: "1",
-      labels,
-      annotations,
-      managedFields: [{ manager: CONTROLLER_FIELD_MANAGER }],
-    },
-    spec: { ipFamilies: ["IPv4"], ports: [{ name: "http", port: 80, targetPort: 12_345 }] },
-  };
-}
-
-/** `present open`, `absent NameTaken`, …: what the plan amounts to. */
-function told(plan: Plan): string {
-  if (plan.kind === "present") return toldOf(plan.mirror);
-  if (plan.kind === "hold") return `hold ${plan.mirrors.map(toldOf).join()}`;
-  return "skip" in plan && plan.skip ? `${plan.kind} ${plan.skip.reason}` : plan.kind;
-}
-
-function toldOf({ status }: DesiredMirror): string {
-  return `${status.state} ${status.reason}`;
-}
+import { PRESENCES } from "../damper.ts";
+import { planMirror } from "./plan.ts";
+import { GATEWAY, type Given, mirrorOf, service, stateOf, told } from "./state-fixtures.ts";
 
 const { state: STATE, stateReason: REASON } = ANNOTATIONS;
 const isolated = { metadata: { name: "shop", deletionTimestamp: "now" } };
@@ -132,6 +16,26 @@ describe("the plan for a source", () => {
     ["all is well", {}, "open MirrorOpen"],
     ["the link is not Ready", { view: { open: false } }, "closed LinkNotReady"],
     ["no endpoint is ready", { state: { sourceReady: false } }, "closed NoReadyEndpoints"],
+    [
+      "its endpoints come and go",
+      { state: { damping: { admitted: "idle", flapping: true } } },
+      "closed SourceFlapping",
+    ],
+    [
+      "its endpoints come and go, and are gone",
+      { state: { sourceReady: false, damping: { admitted: "idle", flapping: true } } },
+      "closed SourceFlapping",
+    ],
+    [
+      "it comes and goes",
+      { state: { damping: { admitted: "absent", flapping: true } } },
+      "absent SourceFlapping",
+    ],
+    [
+      "it comes and goes, and the link is down",
+      { state: { damping: { admitted: "idle", flapping: true } }, view: { open: false } },
+      "closed LinkNotReady",
+    ],
     ["no gateway is Ready", { state: { gateways: [] } }, "closed NoReadyEgressGateway"],
     [
       "no gateway has the mirror's IP family",
@@ -272,6 +176,7 @@ test("a mirror is never open while its link, its source or every gateway is not"
     known: fc.boolean(),
     deleting: fc.boolean(),
     sourceReady: fc.boolean(),
+    damping: fc.record({ admitted: fc.constantFrom(...PRESENCES), flapping: fc.boolean() }),
     gateways: fc.constantFrom([], [GATEWAY]),
     occupant: fc.constantFrom(undefined, mirrorOf(), mirrorOf({ [STATE]: "open" })),
     egressPorts: fc.constantFrom(undefined, [12_345]),
@@ -293,7 +198,10 @@ test("a mirror is never open while its link, its source or every gateway is not"
         (plan.kind === "present" && plan.mirror.status.state === "open") ||
         (plan.kind === "hold" && plan.mirrors.some(({ status }) => status.state === "open"));
       const mayOpen =
-        open && !deleting && inputs.gateways.length > 0 && (known ? inputs.sourceReady : wasOpen);
+        open &&
+        !deleting &&
+        inputs.gateways.length > 0 &&
+        (known ? inputs.sourceReady && inputs.damping.admitted === "ready" : wasOpen);
       expect(opened && !mayOpen).toBe(false);
     }),
   );

@@ -4,6 +4,7 @@ import { isOurs } from "../../../api/ownership.ts";
 import { REASONS } from "../../../api/reasons.ts";
 import type { LinkView } from "../../link/link-view.ts";
 import { type MirrorStatus, mirrorFromExisting, mirrorService } from "./desired.ts";
+import type { Presence } from "../damper.ts";
 import type { GatewayPod, IpFamily } from "../gateway-pods.ts";
 import { type Candidate, describe, noticesOf, refusalOf, type Skip } from "./policies.ts";
 
@@ -12,11 +13,13 @@ export interface MirrorState {
   /** Whether this cluster has a Link of that name. */
   readonly linkExists: boolean;
   readonly view: LinkView | undefined;
-  /** Our Services that stand for this source now, oldest first. */
+  /** Our Services that stand for this source, oldest first; else the one that somebody deleted. */
   readonly mirrors: readonly Service[];
   /** Undefined when the provider does not have the source, or is not fully known. */
   readonly candidate: Candidate | undefined;
   readonly sourceReady: boolean;
+  /** Whether, and how far, the source may be followed while it comes and goes too often. */
+  readonly damping: { readonly admitted: Presence; readonly flapping: boolean };
   /** Egress ports for the ports of the offer, in their order; undefined when there are not enough. */
   readonly egressPorts: readonly number[] | undefined;
   readonly gateways: readonly GatewayPod[];
@@ -59,6 +62,7 @@ export function planMirror(state: MirrorState): Plan {
   if (refusal !== undefined) {
     return { kind: "absent", ...(refusal.skip && { skip: refusal.skip }) };
   }
+  if (state.damping.admitted === "absent") return { kind: "absent", skip: flappingSkip(candidate) };
   if (candidate.namespace && isTerminating(candidate.namespace)) {
     return { kind: "blocked", skip: terminatingSkip(candidate) };
   }
@@ -71,8 +75,8 @@ function present(state: MirrorState, view: LinkView, candidate: Candidate): Plan
   if (decision.kind !== "exported") return { kind: "absent" };
   const { offer } = decision;
   const existing = occupant && isOurs(occupant) ? occupant : undefined;
-  const status = statusOf(view, state.sourceReady, state.gateways, existing);
-  const notices = noticesOf(view, source, offer);
+  const status = statusOf(view, state, existing);
+  const notices = noticesOf(candidate, offer);
   const createNamespace = namespace === undefined;
   if (state.egressPorts === undefined) {
     const skip = {
@@ -95,20 +99,36 @@ function present(state: MirrorState, view: LinkView, candidate: Candidate): Plan
   return { kind: "present", mirror: { service, status }, createNamespace, notices };
 }
 
+/**
+ * How much there is of the source, for the damper; undefined while nothing of
+ * the provider can be said, or nothing of it counts.
+ */
+export function presenceOf({ view, candidate, sourceReady }: MirrorState): Presence | undefined {
+  if (view === undefined || view.deleting || view.remote === undefined) return undefined;
+  if (candidate === undefined || refusalOf(candidate) !== undefined) return "absent";
+  return sourceReady ? "ready" : "idle";
+}
+
 /** Open only when the link is, the source has an endpoint, and a gateway can take the traffic. */
 function statusOf(
   view: LinkView,
-  sourceReady: boolean,
-  gateways: readonly GatewayPod[],
+  { sourceReady, damping, gateways }: MirrorState,
   existing: Service | undefined,
 ): MirrorStatus {
   if (!view.open) return linkNotReady(view);
-  if (!sourceReady) {
-    return {
-      state: "closed",
-      reason: REASONS.NoReadyEndpoints,
-      message: `The Service has no ready endpoint in cluster ${view.clusterName}.`,
-    };
+  if (!sourceReady || damping.admitted !== "ready") {
+    // One reason for as long as it flaps: to change it each time would be a write each time.
+    return damping.flapping
+      ? {
+          state: "closed",
+          reason: REASONS.SourceFlapping,
+          message: `The Service loses its ready endpoints again and again in cluster ${view.clusterName}; it is followed after a pause.`,
+        }
+      : {
+          state: "closed",
+          reason: REASONS.NoReadyEndpoints,
+          message: `The Service has no ready endpoint in cluster ${view.clusterName}.`,
+        };
   }
   return gatewayStatus(view, gateways, existing);
 }
@@ -176,8 +196,16 @@ function isIpFamily(family: string): family is IpFamily {
   return family === "IPv4" || family === "IPv6";
 }
 
-function isTerminating({ metadata, status }: Namespace): boolean {
+/** Whether nothing can be made in the namespace any more. */
+export function isTerminating({ metadata, status }: Namespace): boolean {
   return metadata.deletionTimestamp !== undefined || status?.phase === "Terminating";
+}
+
+function flappingSkip({ view, source }: Candidate): Skip {
+  return {
+    reason: REASONS.SourceFlapping,
+    message: `${describe(view, source)} is exported and taken back again and again; it is mirrored after a pause.`,
+  };
 }
 
 function terminatingSkip({ view, source, mirrorKey }: Candidate): Skip {

@@ -5,6 +5,7 @@ import { keyOf, type Namespace, type Service, splitKey } from "../../../api/obje
 import { isOurs } from "../../../api/ownership.ts";
 import { REASONS, type Reason } from "../../../api/reasons.ts";
 import type { LinkView } from "../../link/link-view.ts";
+import { copyAnnotations, copyLabels } from "./copied-metadata.ts";
 import { type Claim, isServiceKey } from "./names.ts";
 import { matchesSelector } from "./selector.ts";
 
@@ -14,6 +15,9 @@ export interface Skip {
   readonly message: string;
 }
 
+/** What an EndpointSlice is said to hold; without a bound one source could take all egress ports. */
+export const MAX_MIRROR_PORTS = 100;
+
 /** What the policies look at: one source of one link whose provider is fully known. */
 export interface Candidate {
   readonly view: LinkView;
@@ -21,7 +25,10 @@ export interface Candidate {
   readonly shadowed: boolean;
   readonly ownClusterName: string;
   readonly source: Service;
+  /** With at most {@link MAX_MIRROR_PORTS} ports. */
   readonly decision: ExportDecision;
+  /** How many ports the provider offers beyond those. */
+  readonly surplusPorts: number;
   /** `namespace/name` that the mirror would have. */
   readonly mirrorKey: string;
   /** The local Service that has this name. */
@@ -124,22 +131,39 @@ export function isSelected(candidate: Candidate): boolean {
 }
 
 /** Things to tell about a source that is mirrored all the same. */
-export function noticesOf(view: LinkView, source: Service, offer: ExportOffer): Skip[] {
+export function noticesOf({ view, source, surplusPorts }: Candidate, offer: ExportOffer): Skip[] {
   const notices: Skip[] = [];
+  const tell = (reason: Reason, message: string): void => {
+    notices.push({ reason, message: `${describe(view, source)} ${message}` });
+  };
   if (offer.omittedPorts.length > 0) {
     const ports = offer.omittedPorts.map(({ port, protocol }) => `${port}/${protocol}`);
-    notices.push({
-      reason: REASONS.PortsOmitted,
-      message: `${describe(view, source)} is mirrored without ${ports.join(", ")}: only TCP is carried.`,
-    });
+    tell(
+      REASONS.PortsOmitted,
+      `is mirrored without ${shorten(ports.join(", "))}: only TCP is carried.`,
+    );
+  }
+  if (surplusPorts > 0) {
+    tell(
+      REASONS.PortsOmitted,
+      `is mirrored with its first ${MAX_MIRROR_PORTS} TCP ports, without ${surplusPorts} more; ` +
+        `its annotation ${ANNOTATIONS.exportPorts} chooses among them.`,
+    );
   }
   if (offer.unknownPorts.length > 0) {
-    notices.push({
-      reason: REASONS.ExportPortsUnknown,
-      message:
-        `${describe(view, source)} has no port ${offer.unknownPorts.map(shorten).join(", ")}, ` +
+    tell(
+      REASONS.ExportPortsUnknown,
+      `has no port ${shorten(offer.unknownPorts.join(", "))}, ` +
         `which its annotation ${ANNOTATIONS.exportPorts} names; use its port names or numbers.`,
-    });
+    );
+  }
+  const { labels, annotations } = source.metadata;
+  const omitted = copyLabels(labels).omitted + copyAnnotations(annotations).omitted;
+  if (omitted > 0) {
+    tell(
+      REASONS.MetadataOmitted,
+      `is mirrored without ${omitted} of its labels and annotations, which are too large to be copied.`,
+    );
   }
   return notices;
 }

@@ -1,4 +1,5 @@
 import { onTestFinished } from "vitest";
+import { type ConditionStatus, toKubeTime } from "../../../api/conditions.ts";
 import { linkDefinition, peerDefinition } from "../../../api/crd.ts";
 import type { Link } from "../../../api/link.ts";
 import {
@@ -17,6 +18,7 @@ import {
   splitKey,
 } from "../../../api/objects.ts";
 import type { Peer } from "../../../api/peer.ts";
+import { REASONS } from "../../../api/reasons.ts";
 import { RESOURCES } from "../../../api/resources.ts";
 import { isApiError } from "../../../kube/client/api-error.ts";
 import type { KubeClient } from "../../../kube/client/client.ts";
@@ -81,7 +83,7 @@ export class ClusterObjects {
     await this.client.remove(RESOURCES.peers, { namespace: this.namespace, name });
   }
 
-  /** A Link to `name`'s gateway at a port of loopback. */
+  /** A Link to `name`'s gateway at a port of loopback, recorded as Ready. */
   async addLink({ name, ca }: Identity, port: number): Promise<void> {
     await this.client.create<Link>(RESOURCES.links, {
       apiVersion: "isthmus.dev/v1alpha1",
@@ -93,10 +95,29 @@ export class ClusterObjects {
         trustBundle: ca.certificatePem,
       },
     });
+    await this.setReady(name, "True");
+  }
+
+  /** Records whether a Link is Ready, as the controller does. */
+  async setReady(link: string, status: ConditionStatus): Promise<void> {
+    const reason = status === "True" ? REASONS.LinkReady : REASONS.CredentialsRejected;
+    const lastTransitionTime = toKubeTime(Date.now());
+    const ready = { type: "Ready", status, reason, message: "test", lastTransitionTime };
+    await this.client.patch<Link>(
+      RESOURCES.links,
+      { namespace: this.namespace, name: link },
+      { status: { conditions: [ready] } },
+      { type: "merge", subresource: "status", fieldManager: CONTROLLER_FIELD_MANAGER },
+    );
   }
 
   /** A mirror of port 80 of `source`, written as the controller writes it. */
-  async addMirror(name: string, source: string, port: number): Promise<void> {
+  async addMirror(
+    name: string,
+    source: string,
+    port: number,
+    state: "open" | "closed" = "open",
+  ): Promise<void> {
     const [cluster = ""] = source.split("/");
     await this.client.apply<Service>(
       RESOURCES.services,
@@ -107,7 +128,7 @@ export class ClusterObjects {
           namespace: this.namespace,
           name,
           labels: { [LABELS.managedBy]: MANAGED_BY, [LABELS.link]: cluster },
-          annotations: { [ANNOTATIONS.source]: source },
+          annotations: { [ANNOTATIONS.source]: source, [ANNOTATIONS.state]: state },
         },
         spec: { ports: [{ name: "http", port: 80, targetPort: port, protocol: "TCP" }] },
       },

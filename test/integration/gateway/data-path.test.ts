@@ -157,7 +157,10 @@ describe("no port is listened on for a mirror", () => {
     [
       "whose source is of another cluster than its link",
       (mirror: { metadata: { annotations?: Record<string, string> } }) => {
-        mirror.metadata.annotations = { [ANNOTATIONS.source]: "north/shop/web" };
+        mirror.metadata.annotations = {
+          ...mirror.metadata.annotations,
+          [ANNOTATIONS.source]: "north/shop/web",
+        };
       },
     ],
   ])("%s", async (_what, change) => {

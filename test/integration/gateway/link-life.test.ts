@@ -9,6 +9,7 @@ import {
   type Consumer,
   type Identity,
   type Provider,
+  type ProviderOptions,
   createIdentity,
   peerOf,
   renewedLeaf,
@@ -28,7 +29,7 @@ beforeAll(async () => {
   ]);
 });
 
-async function startWest(options?: { port?: number; sessionsPerConsumer?: number }) {
+async function startWest(options?: ProviderOptions) {
   const provider = await startProvider(west, [east], options);
   provider.export("web", [await startEcho()]);
   return provider;
@@ -54,7 +55,7 @@ async function untilSessions(provider: Provider, count: number): Promise<void> {
 describe("when the remote gateway dies", () => {
   test("the kernel refuses, connections are reset, and all is well when it returns", async () => {
     const provider = await startWest();
-    const { consumer, port } = await linkEast(provider.port, { successThreshold: 2 });
+    const { consumer, port } = await linkEast(provider.port, { probe: { successThreshold: 2 } });
     await consumer.untilOpen(port);
     const open = await dialMirror(port);
     open.write("x");
@@ -137,7 +138,11 @@ describe("a gateway that drains", () => {
     const times = { pingIntervalMs: 100, pingTimeoutMs };
     const single = { times, sessionsPerAddress: 1 };
     // Were it closed for a moment, it would not be open again before some answers.
-    const { consumer, port } = await linkEast(wire.port, { successThreshold: 5 }, single);
+    const { consumer, port } = await linkEast(
+      wire.port,
+      { probe: { successThreshold: 5 } },
+      single,
+    );
     await consumer.untilOpen(port);
     const open = await dialMirror(port);
     open.write("before");
@@ -273,7 +278,7 @@ describe("trust", () => {
   });
 
   test("a consumer has no more sessions than it may", async () => {
-    const provider = await startWest({ sessionsPerConsumer: 1 });
+    const provider = await startWest({ limits: { sessionsPerConsumer: 1 } });
     const { consumer, port } = await linkEast(provider.port);
     await consumer.untilOpen(port);
     await eventually(

@@ -1,12 +1,16 @@
 import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { type Server, type Socket, connect, createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { onTestFinished } from "vitest";
 
 /** Clients, servers and wires on loopback, ended with the test that made them. */
 
 /** A TCP server on loopback, ended with its connections when the test ends; returns its port. */
-export async function startBackend(onConnection: (socket: Socket) => void): Promise<number> {
+export async function startBackend(
+  onConnection: (socket: Socket) => void,
+  { host = "127.0.0.1", port = 0 } = {},
+): Promise<number> {
   const sockets = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket);
@@ -17,7 +21,7 @@ export async function startBackend(onConnection: (socket: Socket) => void): Prom
     server.close();
     for (const socket of sockets) socket.destroy();
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(port, host);
   await once(server, "listening");
   return portOf(server);
 }
@@ -42,6 +46,15 @@ export async function hear(port: number, send?: string): Promise<string> {
   onTestFinished(() => void socket.destroy());
   if (send !== undefined) socket.end(send);
   return await heard(socket);
+}
+
+/** As {@link hear}, but `hanging` when there is no end within `boundMs`. */
+export async function hearWithin(boundMs: number, port: number, send?: string): Promise<string> {
+  const bound = new AbortController();
+  const late = sleep(boundMs, "hanging", { signal: bound.signal }).catch(() => "");
+  const ending = await Promise.race([hear(port, send), late]);
+  bound.abort();
+  return ending;
 }
 
 /** What a socket receives, then `end`, or the error code. */
@@ -82,9 +95,15 @@ export interface Wire {
   cut(): void;
   /** New connections pass again; those from before stay dead. */
   mend(): void;
+  /** What the kernel does when the process at the far end is killed: ends every connection, with FIN or with RST. */
+  kill(how: "FIN" | "RST"): void;
 }
 
-export async function startWire(to: () => number): Promise<Wire> {
+/** `at`: where it is reached; a free port of 127.0.0.1 when absent. */
+export async function startWire(
+  to: () => number,
+  at?: { host: string; port: number },
+): Promise<Wire> {
   let dead = false;
   const pairs = new Set<readonly [Socket, Socket]>();
   const port = await startBackend((near) => {
@@ -98,7 +117,7 @@ export async function startWire(to: () => number): Promise<Wire> {
       });
       if (!dead) from.pipe(into);
     }
-  });
+  }, at);
   return {
     port,
     cut: () => {
@@ -111,6 +130,15 @@ export async function startWire(to: () => number): Promise<Wire> {
     },
     mend: () => {
       dead = false;
+    },
+    kill: (how) => {
+      dead = true;
+      for (const [near, far] of pairs) {
+        far.unpipe(near).destroy();
+        if (how === "FIN") near.unpipe(far).end();
+        else near.resetAndDestroy();
+      }
+      pairs.clear();
     },
   };
 }

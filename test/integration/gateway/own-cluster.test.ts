@@ -2,16 +2,22 @@ import { once } from "node:events";
 import { type ClientHttp2Session, connect } from "node:http2";
 import { pino } from "pino";
 import { Registry } from "prom-client";
-import { beforeAll, expect, onTestFinished, test } from "vitest";
+import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { systemClock } from "../../../api/clock.ts";
 import { GATEWAY_TLS_SECRET_NAME, gatewayIdentity, peerServerName } from "../../../api/names.ts";
 import { RESOURCES } from "../../../api/resources.ts";
 import { Gateway } from "../../../gateway/gateway.ts";
 import { DEFAULT_INGRESS_LIMITS } from "../../../gateway/ingress/ingress.ts";
 import { clientTlsOptions } from "../../../pki/tls.ts";
-import { type ClusterName, adminClient, eventually } from "../fixtures.ts";
+import {
+  type ClusterName,
+  adminClient,
+  clientThrough,
+  eventually,
+  faultProxy,
+} from "../fixtures.ts";
 import { ClusterObjects } from "./cluster-objects.ts";
-import { freeEgressPort, hear, startEcho } from "./loopback.ts";
+import { freeEgressPort, hear, startEcho, startWire } from "./loopback.ts";
 import { type Identity, createIdentity, renewedLeaf, startProvider } from "./two-gateways.ts";
 
 let west: Identity;
@@ -25,9 +31,18 @@ beforeAll(async () => {
 async function startGateway(cluster: ClusterName, identity: Identity) {
   const objects = await ClusterObjects.create(adminClient(cluster));
   await objects.setLeaf(identity.leaf);
+  return { objects, gateway: await startGatewayOn(objects, identity) };
+}
+
+/** A gateway that finds these objects; `client`: through which it sees them. */
+async function startGatewayOn(
+  { namespace, client: admin }: ClusterObjects,
+  identity: Identity,
+  client = admin,
+): Promise<Gateway> {
   const gateway = new Gateway({
-    client: objects.client,
-    namespace: objects.namespace,
+    client,
+    namespace,
     clusterName: identity.name,
     ports: { ingress: 0, health: 0 },
     host: "127.0.0.1",
@@ -41,7 +56,13 @@ async function startGateway(cluster: ClusterName, identity: Identity) {
   });
   onTestFinished(async () => await gateway.stop());
   await gateway.start(new AbortController().signal);
-  return { objects, gateway };
+  return gateway;
+}
+
+async function untilHeard(port: number, answer: string): Promise<void> {
+  await eventually(async () => expect(await hear(port, "x")).toBe(answer), {
+    describe: `the mirror answers ${answer}`,
+  });
 }
 
 test("the egress follows the Links, mirrors and the leaf of its cluster", async () => {
@@ -51,25 +72,122 @@ test("the egress follows the Links, mirrors and the leaf of its cluster", async 
   const port = await freeEgressPort();
   await objects.addMirror("web-west", "west/shop/web", port);
   await objects.addLink(west, provider.port);
-  const untilHeard = async (answer: string) =>
-    await eventually(async () => expect(await hear(port, "x")).toBe(answer), {
-      describe: `the mirror answers ${answer}`,
-    });
-  await untilHeard("xend");
+  await untilHeard(port, "xend");
   expect(gateway.ready()).toBe(true);
 
   await objects.setLeaf(await renewedLeaf(east));
-  await untilHeard("xend");
+  await untilHeard(port, "xend");
   const secret = { namespace: objects.namespace, name: GATEWAY_TLS_SECRET_NAME };
   await objects.client.remove(RESOURCES.secrets, secret);
-  await untilHeard("ECONNREFUSED");
+  await untilHeard(port, "ECONNREFUSED");
   expect(gateway.ready()).toBe("no certificate yet");
   await objects.setLeaf(east.leaf);
-  await untilHeard("xend");
+  await untilHeard(port, "xend");
+
+  await objects.setReady("west", "False");
+  await untilHeard(port, "ECONNREFUSED");
+  await objects.setReady("west", "True");
+  await untilHeard(port, "xend");
+
+  await objects.addMirror("web-west", "west/shop/web", port, "closed");
+  await untilHeard(port, "ECONNREFUSED");
+  await objects.addMirror("web-west", "west/shop/web", port, "open");
+  await untilHeard(port, "xend");
 
   await objects.removeService("web-west");
-  await untilHeard("ECONNREFUSED");
+  await untilHeard(port, "ECONNREFUSED");
 });
+
+/** A cluster whose Link and mirror were recorded as open by a controller that is gone. */
+async function recordedOpen(to: number) {
+  const objects = await ClusterObjects.create(adminClient("east"));
+  await objects.setLeaf(east.leaf);
+  await objects.addLink(west, to);
+  const port = await freeEgressPort();
+  await objects.addMirror("web-west", "west/shop/web", port);
+  return { objects, port };
+}
+
+async function startWest(port = 0) {
+  const provider = await startProvider(west, [east], { port });
+  provider.export("web", [await startEcho()]);
+  return provider;
+}
+
+describe("with no controller and a Link that stays recorded as Ready", () => {
+  test("a mirror closes when the remote gateway dies, and opens by itself when it returns", async () => {
+    const provider = await startWest();
+    const remotePort = provider.port;
+    const { objects, port } = await recordedOpen(remotePort);
+    await startGatewayOn(objects, east);
+    await untilHeard(port, "xend");
+    provider.ingress.destroy();
+    await untilHeard(port, "ECONNREFUSED");
+    await startWest(remotePort);
+    await untilHeard(port, "xend");
+    expect(await hear(port, "back")).toBe("backend");
+  });
+
+  test("an egress gateway that restarts listens only after the remote has answered it", async () => {
+    const provider = await startWest();
+    const wire = await startWire(() => provider.port);
+    const { objects, port } = await recordedOpen(wire.port);
+    // Connections to it are accepted, and nothing is ever answered.
+    wire.cut();
+    const gateway = await startGatewayOn(objects, east);
+    expect(gateway.ready()).toBe(true);
+    await eventually(
+      async () => expect(await metricsOf(gateway)).toContain('reason="ConnectTimeout"'),
+      { describe: "an attempt without an answer" },
+    );
+    expect(await hear(port, "x")).toBe("ECONNREFUSED");
+    wire.mend();
+    await untilHeard(port, "xend");
+  });
+
+  test("nothing is listened on while the remote gateway is gone", async () => {
+    const gone = await freeEgressPort();
+    const { objects, port } = await recordedOpen(gone);
+    const gateway = await startGatewayOn(objects, east);
+    await eventually(
+      async () => expect(await metricsOf(gateway)).toContain('reason="ECONNREFUSED"'),
+      { describe: "an attempt that was refused" },
+    );
+    expect(await hear(port, "x")).toBe("ECONNREFUSED");
+    await startWest(gone);
+    await untilHeard(port, "xend");
+  });
+
+  test("an egress gateway that lost its own API server goes on by what it knew, and its PINGs still close", async () => {
+    const provider = await startWest();
+    const remotePort = provider.port;
+    const { objects, port } = await recordedOpen(remotePort);
+    const proxy = await faultProxy("east");
+    await startGatewayOn(objects, east, clientThrough(proxy));
+    await untilHeard(port, "xend");
+
+    const mend = proxy.inject({ match: () => true, fault: { type: "drop" }, times: Infinity });
+    proxy.cutWatches();
+    const asked = proxy.requests.length;
+    await eventually(() => expect(proxy.requests.length).toBeGreaterThan(asked + 5), {
+      describe: "it tries to watch again",
+    });
+    expect(await hear(port, "x")).toBe("xend");
+    provider.ingress.destroy();
+    await untilHeard(port, "ECONNREFUSED");
+    await startWest(remotePort);
+    await untilHeard(port, "xend");
+
+    await objects.setReady("west", "False");
+    expect(await hear(port, "x")).toBe("xend");
+    mend();
+    await untilHeard(port, "ECONNREFUSED");
+  });
+});
+
+async function metricsOf({ healthPort }: Gateway): Promise<string> {
+  return await (await fetch(`http://127.0.0.1:${healthPort}/metrics`)).text();
+}
 
 test("the ingress follows the exports, endpoints and Peers of its cluster", async () => {
   const { objects, gateway } = await startGateway("west", west);

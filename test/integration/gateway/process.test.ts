@@ -92,7 +92,7 @@ test("on SIGTERM a gateway finishes what is open, takes nothing new, and exits w
   const lines = (await gateway.output).trim().split("\n");
   const messages = lines.map((line): unknown => Object(JSON.parse(line)).msg);
   expect(messages).toEqual(
-    expect.arrayContaining(["gateway ready", "link up", "draining", "drained"]),
+    expect.arrayContaining(["gateway ready", "link open", "draining", "drained"]),
   );
 });
 

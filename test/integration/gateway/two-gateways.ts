@@ -1,8 +1,10 @@
-import { pino } from "pino";
+import { type DestinationStream, pino } from "pino";
 import { Registry } from "prom-client";
 import { onTestFinished } from "vitest";
-import { systemClock } from "../../../api/clock.ts";
-import type { Link } from "../../../api/link.ts";
+import { type Clock, systemClock } from "../../../api/clock.ts";
+import type { Link, LinkSpec } from "../../../api/link.ts";
+import type { Verdict } from "../../../api/conditions.ts";
+import { REASONS } from "../../../api/reasons.ts";
 import {
   ANNOTATIONS,
   CONTROLLER_FIELD_MANAGER,
@@ -14,9 +16,14 @@ import {
 import type { EndpointSlice, Service } from "../../../api/objects.ts";
 import { Egress, type EgressState } from "../../../gateway/egress/egress.ts";
 import { EndpointIndex } from "../../../gateway/ingress/endpoint-index.ts";
-import { DEFAULT_INGRESS_LIMITS, Ingress } from "../../../gateway/ingress/ingress.ts";
+import { CONSUMER_PING_TIMES } from "../../../gateway/ingress/consumer-sessions.ts";
+import {
+  DEFAULT_INGRESS_LIMITS,
+  Ingress,
+  type IngressLimits,
+} from "../../../gateway/ingress/ingress.ts";
 import { declareGatewayMetrics } from "../../../gateway/metrics.ts";
-import { DEFAULT_SESSION_TIMES, type SessionTimes } from "../../../gateway/session/peer-session.ts";
+import { type SessionTimes, sessionTimesOf } from "../../../gateway/session/session-times.ts";
 import { type CertificateAndKey, createAuthority, issueLeaf } from "../../../pki/authority.ts";
 import type { TrustedPeer } from "../../../pki/tls.ts";
 import { eventually } from "../fixtures.ts";
@@ -52,21 +59,33 @@ export function peerOf({ name, ca }: Identity): TrustedPeer {
 
 const logger = pino({ level: process.env["GATEWAY_TEST_LOG"] ?? "silent" });
 
+export interface ProviderOptions {
+  /** Loopback when absent; every address only in a namespace of the test's own. */
+  host?: string;
+  /** Of loopback; a free one when absent. */
+  port?: number;
+  limits?: Partial<IngressLimits>;
+  pingTimes?: { intervalMs: number; timeoutMs: number };
+  clock?: Clock;
+}
+
 /** A provider's gateway with the Services and endpoints that a test gives it. */
 export class Provider {
   readonly identity: Identity;
   readonly ingress: Ingress;
   readonly registry = new Registry();
+  readonly #metrics = declareGatewayMetrics(this.registry);
   readonly #services = new Map<string, Service>();
   readonly #slices = new Map<string, EndpointSlice>();
   readonly #endpoints = new EndpointIndex(this.#slices);
 
-  constructor(identity: Identity, port = 0, limits = {}) {
+  constructor(identity: Identity, options: ProviderOptions = {}) {
+    const { host = "127.0.0.1", port = 0, limits = {}, pingTimes, clock = systemClock } = options;
     this.identity = identity;
     this.ingress = new Ingress({
       clusterName: identity.name,
       port,
-      host: "127.0.0.1",
+      host,
       view: {
         services: this.#services,
         endpoints: this.#endpoints,
@@ -74,10 +93,11 @@ export class Provider {
         forbids: () => false,
       },
       limits: { ...DEFAULT_INGRESS_LIMITS, ...limits },
-      clock: systemClock,
+      pingTimes: { ...CONSUMER_PING_TIMES, ...pingTimes },
+      clock,
       random: Math.random,
       logger,
-      metrics: declareGatewayMetrics(this.registry),
+      metrics: this.#metrics,
     });
     this.ingress.setLeaf(identity.leaf);
   }
@@ -116,6 +136,12 @@ export class Provider {
     }
   }
 
+  /** Sessions accepted so far. */
+  async accepted(): Promise<number> {
+    const { values } = await this.#metrics.ingressAccepted.get();
+    return values.reduce((sum, { value }) => sum + value, 0);
+  }
+
   unexport(name: string): void {
     this.#services.delete(`shop/${name}`);
   }
@@ -129,19 +155,29 @@ export class Provider {
 export async function startProvider(
   identity: Identity,
   consumers: readonly Identity[],
-  options: { port?: number; sessionsPerConsumer?: number } = {},
+  options?: ProviderOptions,
 ): Promise<Provider> {
-  const { port, ...limits } = options;
-  const provider = new Provider(identity, port, limits);
+  const provider = new Provider(identity, options);
   onTestFinished(() => provider.ingress.destroy());
   provider.ingress.setPeers(consumers.map(peerOf));
   await provider.ingress.start();
   return provider;
 }
 
+/** Condition Ready of a link that the controller found good, and of one that it did not. */
+const READY: Verdict = { type: "Ready", status: "True", reason: REASONS.LinkReady, message: "ok" };
+export const NOT_READY: Verdict = {
+  type: "Ready",
+  status: "False",
+  reason: REASONS.CredentialsRejected,
+  message: "the provider answered 401",
+};
+
 export interface ConsumerOptions {
   times?: Partial<SessionTimes>;
   sessionsPerAddress?: number;
+  /** Where its log goes, a line at a time; nowhere when absent. */
+  log?: DestinationStream;
 }
 
 /** A consumer's gateway, and the objects it acts on. */
@@ -162,11 +198,11 @@ export class Consumer {
     this.egress = new Egress({
       clusterName: identity.name,
       host: "127.0.0.1",
-      times: { ...DEFAULT_SESSION_TIMES, ...options.times },
+      times: (probe) => ({ ...sessionTimesOf(probe), ...options.times }),
       sessionsPerAddress: options.sessionsPerAddress ?? 2,
       nowMs: Date.now,
       random: Math.random,
-      logger,
+      logger: options.log === undefined ? logger : pino({}, options.log),
       metrics: this.metrics,
     });
   }
@@ -176,13 +212,18 @@ export class Consumer {
     this.egress.update({ links: [...links.values()], mirrors: [...mirrors.values()], leaf });
   }
 
-  /** Links to a provider at these ports of loopback (`addresses`: of other hosts). */
+  /** Links to a provider at these ports of loopback (`addresses`: of other hosts); Ready unless `ready` says why not. */
   link(
     provider: Identity,
     port: number,
-    options: { addresses?: string[]; bundlePem?: string; successThreshold?: number } = {},
+    options: {
+      addresses?: string[];
+      bundlePem?: string;
+      probe?: Partial<LinkSpec["probe"]>;
+      ready?: Verdict;
+    } = {},
   ): void {
-    const { addresses = ["127.0.0.1"], successThreshold = 1 } = options;
+    const { addresses = ["127.0.0.1"], ready = READY } = options;
     const bundlePem = options.bundlePem ?? provider.ca.certificatePem;
     this.state.links.set(provider.name, {
       metadata: { name: provider.name },
@@ -190,8 +231,9 @@ export class Consumer {
         credentialsSecretRef: { name: "unused" },
         gateway: { addresses, port, identity: gatewayIdentity(provider.name) },
         trustBundle: bundlePem,
-        probe: { successThreshold },
+        probe: { successThreshold: 1, ...options.probe },
       },
+      status: { conditions: [{ ...ready, lastTransitionTime: "2026-01-01T00:00:00Z" }] },
     });
     this.update();
   }
@@ -205,7 +247,10 @@ export class Consumer {
         name: `${name}-${provider}`,
         creationTimestamp: "2026-01-01T00:00:00Z",
         labels: { [LABELS.managedBy]: MANAGED_BY, [LABELS.link]: provider },
-        annotations: { [ANNOTATIONS.source]: `${provider}/shop/${name}` },
+        annotations: {
+          [ANNOTATIONS.source]: `${provider}/shop/${name}`,
+          [ANNOTATIONS.state]: "open",
+        },
         managedFields: [{ manager: CONTROLLER_FIELD_MANAGER }],
       },
       spec: { ports: [{ name: "http", port: 80, targetPort: port }] },

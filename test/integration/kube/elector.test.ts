@@ -197,6 +197,46 @@ test("work that fails gives the lease up, is told to end, and is begun again", a
   expect(lease.spec?.holderIdentity ?? "").toBe("");
 });
 
+test("a lease whose work may have left writes on the wire is not released: others wait for its end", async () => {
+  const client = adminClient("west");
+  const namespace = await testNamespace(client);
+  const elector = contender(client, namespace, "cut off", new Witness(), {
+    onStartedLeading: async (signal) =>
+      await new Promise<boolean>((resolve) => {
+        signal.addEventListener("abort", () => resolve(false), { once: true });
+      }),
+  });
+  await elector.start(forever);
+  await leads(elector);
+  await elector.stop();
+  expect(elector.isLeader()).toBe(false);
+  const lease = await client.get<Lease>(RESOURCES.leases, { namespace, name: "test" });
+  expect(lease.spec?.holderIdentity).toBe("cut off");
+});
+
+test("the term of an elector that is stopped goes on until its work has ended", async () => {
+  const client = adminClient("west");
+  const namespace = await testNamespace(client);
+  const seen: boolean[] = [];
+  const elector = contender(client, namespace, "stopped", new Witness(), {
+    leaseDurationMs: 600_000,
+    renewDeadlineMs: 500_000,
+    onStartedLeading: async (signal) =>
+      await new Promise<void>((resolve) => {
+        const end = (): void => {
+          seen.push(elector.isLeader());
+          resolve();
+        };
+        signal.addEventListener("abort", end, { once: true });
+      }),
+  });
+  await elector.start(forever);
+  await leads(elector);
+  await elector.stop();
+  seen.push(elector.isLeader());
+  expect(seen).toEqual([true, false]);
+});
+
 test("times that cannot fence are refused", () => {
   const client = adminClient("west");
   expect(() => contender(client, "default", "x", new Witness(), { renewDeadlineMs: 2000 })).toThrow(

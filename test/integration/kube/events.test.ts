@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { Registry } from "prom-client";
 import { expect, test } from "vitest";
 import { type Clock, systemClock } from "../../../api/clock.ts";
@@ -161,4 +162,19 @@ test("more events than can be held are dropped and counted; recording never fail
     );
   }
   expect((await outcomes())["dropped"]).toBe(200);
+});
+
+test("an API server that does not answer holds up neither a flush nor those who come after", async () => {
+  const proxy = await faultProxy("west");
+  const { events } = recorder(clientThrough(proxy));
+  const release = proxy.inject({ match: () => true, fault: { type: "hang" }, times: 1 });
+  const regarding = { apiVersion: "v1", kind: "Namespace", name: `slow-${randomUUID()}` };
+  events.record(regarding, CONTENT);
+  events.record(regarding, { ...CONTENT, note: "another" });
+  await events.flush(100);
+  expect(await eventsAbout(regarding, "default")).toEqual([]);
+  await expect
+    .poll(async () => (await eventsAbout(regarding, "default")).length, { timeout: 15_000 })
+    .toBe(2);
+  release();
 });

@@ -9,6 +9,7 @@ import {
   type ReflectorOptions,
 } from "../../../kube/reflector/reflector.ts";
 import type { FaultProxy } from "../../faults/fault-proxy.ts";
+import type { ProxiedRequest } from "../../faults/proxied-request.ts";
 import { adminClient, clientThrough, eventually, faultProxy, testNamespace } from "../fixtures.ts";
 
 /** A namespace of ConfigMaps, changed directly and watched by a reflector through a fault proxy. */
@@ -22,6 +23,8 @@ export interface Bench {
   readonly errors: unknown[];
   /** Waits it asked for, in milliseconds; those of backoffs are cut short. */
   readonly waitsMs: number[];
+  /** Lists it asked for so far, page by page; without the looks at the server's version. */
+  lists(): ProxiedRequest[];
   put(name: string, value: string): Promise<void>;
   remove(name: string): Promise<void>;
   start(options?: Partial<ReflectorOptions<ConfigMap>>): Promise<Reflector<ConfigMap>>;
@@ -95,6 +98,8 @@ export async function reflectorBench(
     states,
     errors,
     waitsMs,
+    lists: () =>
+      proxy.requests.filter(({ verb, query }) => verb === "list" && query.get("limit") !== "1"),
     put,
     remove: async (name) => await admin.remove(RESOURCES.configMaps, { namespace, name }),
     start,

@@ -2,7 +2,8 @@ import { systemClock } from "../../../api/clock.ts";
 import { INSTALL_NAMESPACE } from "../../../api/names.ts";
 import { CliError } from "../../../cmd/link/cli-error.ts";
 import type { JoinOptions } from "../../../cmd/link/join/join.ts";
-import { unjoin, type UnjoinOptions } from "../../../cmd/link/unjoin/unjoin.ts";
+import { unjoin } from "../../../cmd/link/unjoin/unjoin.ts";
+import type { UnjoinOptions } from "../../../cmd/link/unjoin/unjoin-options.ts";
 import { type Clusters, recordingReporter, snapshot } from "./cli-bed.ts";
 
 export const inSystem = (name: string) => ({ namespace: INSTALL_NAMESPACE, name });
@@ -30,6 +31,7 @@ export function unjoinOptions(
   return {
     access: clusters.open("east"),
     linkName: "west",
+    force: false,
     timeoutMs: 5000,
     reporter: recordingReporter(),
     clock: systemClock,

@@ -19,6 +19,7 @@ import {
   linkEvents,
   putCredentials,
   putLink,
+  readyStatus,
   startController,
   startGateway,
   untilReady,
@@ -70,20 +71,23 @@ test("an address without a gateway is named, and the right one used once it is g
   expect(await untilReady(world())).toBe("LinkReady");
 });
 
-test("one bad address of two is named, and the link is Ready through the other", async () => {
+test("one bad address of three is named, and the link is Ready through the others", async () => {
   const { port } = await everythingButTheLink();
-  await putLink(world(), { addresses: ["127.0.0.1", "127.0.0.2"], port });
+  await putLink(world(), { addresses: ["127.0.0.1", "127.0.0.2", "localhost"], port });
   expect(await untilReady(world())).toBe("LinkReady");
   const message = await eventually(
     async () => {
       const { status } = await getLink(world());
-      const found = status?.conditions?.find(({ reason }) => reason === "SomeAddressesFailing");
-      if (found === undefined) throw new Error(JSON.stringify(status?.conditions));
-      return found.message;
+      const found = status?.conditions?.find(({ type }) => type === "GatewayHealthy");
+      expect(`${found?.reason}: ${found?.message}`).toMatch(/SomeAddressesFailing: 2 of 3 /);
+      return found?.message;
     },
-    { describe: "the condition names the bad address" },
+    // On a busy machine a first probe may be late; words alone are then corrected after 10 s.
+    { describe: "the condition names the bad address", timeoutMs: 30_000 },
   );
-  expect(message).toMatch(/1 of 2 .*127\.0\.0\.2/);
+  expect(message).toContain("127.0.0.2");
+  expect(message).not.toMatch(/127\.0\.0\.1|localhost/);
+  expect(await readyStatus(world())).toBe("True");
 });
 
 test("a gateway that does not know this cluster is named, and used once it does", async () => {

@@ -13,7 +13,7 @@ import type { ConfigMap, KubeObject } from "../../../api/objects.ts";
 import { resourceOf, RESOURCES } from "../../../api/resources.ts";
 import { createKubeClient, type KubeClient } from "../../../kube/client/client.ts";
 import { loadKubeconfig } from "../../../kube/kubeconfig/kubeconfig.ts";
-import type { Cluster } from "../../bed/bed.ts";
+import type { Bed, Cluster } from "../../bed/bed.ts";
 import { useBed } from "../../bed/vitest-bed.ts";
 import { eventually } from "../fixtures.ts";
 import { createIdentity, type Identity } from "../gateway/two-gateways.ts";
@@ -35,6 +35,7 @@ const INSTALLED_KINDS = new Set([
 ]);
 
 export interface World {
+  readonly bed: Bed;
   /** Administrators. */
   readonly west: KubeClient;
   readonly east: KubeClient;
@@ -58,7 +59,7 @@ export function useWorld(): () => World {
     const west = adminOf(provider);
     const east = adminOf(consumer);
     const identity = await createIdentity(PROVIDER);
-    world = { west, east, provider, consumer, identity };
+    world = { bed: bed(), west, east, provider, consumer, identity };
     await Promise.all([install(west), install(east)]);
     await publishIdentity(world);
   });
@@ -74,8 +75,8 @@ export function useWorld(): () => World {
 /** What the provider's own controller would publish. */
 export async function publishIdentity({ west, identity }: World, bundle?: string): Promise<void> {
   const data = {
-    clusterName: PROVIDER,
-    gatewayIdentity: gatewayIdentity(PROVIDER),
+    clusterName: identity.name,
+    gatewayIdentity: gatewayIdentity(identity.name),
     "ca.crt": bundle ?? identity.ca.certificatePem,
   };
   await west.apply<ConfigMap>(
@@ -121,7 +122,10 @@ export async function linkToken({ west }: World, expirationSeconds?: number): Pr
 }
 
 /** A cluster's API as someone with a token. */
-export function tokenConfig({ server, caPem }: Cluster, token: string): KubeConfig {
+export function tokenConfig(
+  { server, caPem }: Pick<Cluster, "server" | "caPem">,
+  token: string,
+): KubeConfig {
   const config = new KubeConfig();
   const caData = Buffer.from(caPem).toString("base64");
   config.loadFromClusterAndUser(
@@ -131,11 +135,13 @@ export function tokenConfig({ server, caPem }: Cluster, token: string): KubeConf
   return config;
 }
 
-function adminOf({ kubeconfigPath }: Cluster): KubeClient {
+/** An administrator's client of a cluster. */
+export function adminOf({ kubeconfigPath }: Cluster): KubeClient {
   return createKubeClient(loadKubeconfig({ path: kubeconfigPath }));
 }
 
-async function install(admin: KubeClient): Promise<void> {
+/** Applies what `link install` applies, as far as it needs no node. */
+export async function install(admin: KubeClient): Promise<void> {
   const files = await readManifestFiles();
   const objects = Object.values(files)
     .flatMap((text) => parseAllDocuments(text).map((document): KubeObject => document.toJS()))

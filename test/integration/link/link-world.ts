@@ -19,7 +19,7 @@ import { linkKubeconfig } from "../../../cmd/link/join/consumer-objects.ts";
 import { IsthmusController } from "../../../controller/controller.ts";
 import { createKubeClient, type KubeClient } from "../../../kube/client/client.ts";
 import type { KubeEvent } from "../../../kube/events.ts";
-import { createLogger } from "../../../kube/logger.ts";
+import { createLogger, type Logger } from "../../../kube/logger.ts";
 import { eventually } from "../fixtures.ts";
 import { Provider } from "../gateway/two-gateways.ts";
 import {
@@ -50,14 +50,29 @@ async function stopAll(): Promise<void> {
   running.clear();
 }
 
+/** Where an API server is reached: it itself, or a proxy in front of it. */
+export interface Endpoint {
+  readonly server: string;
+  readonly caPem: string;
+}
+
+export interface ControllerSettings {
+  clock?: Clock;
+  logger?: Logger;
+  /** Where it reaches its own cluster. */
+  at?: Endpoint;
+  /** Overlap of a rotation of its CA, in ms. */
+  caOverlapMs?: number;
+}
+
 /** A controller of the consumer, as the ServiceAccount and with the rights that are shipped. */
 export async function startController(
   { east, consumer }: World,
   replica = "controller-0",
-  clock: Clock = systemClock,
+  settings: ControllerSettings = {},
 ): Promise<IsthmusController & { readonly lost: Promise<void>; readonly registry: Registry }> {
   const token = await tokenFor(east, CONTROLLER_NAME);
-  const client = createKubeClient(tokenConfig(consumer, token));
+  const client = createKubeClient(tokenConfig(settings.at ?? consumer, token));
   const lost = Promise.withResolvers<void>();
   const registry = new Registry();
   const controller = new IsthmusController({
@@ -66,9 +81,12 @@ export async function startController(
     replica,
     health: { port: 0, host: "127.0.0.1" },
     lease: LEASE,
-    clock,
+    clock: settings.clock ?? systemClock,
+    ...(settings.caOverlapMs !== undefined && { caOverlapMs: settings.caOverlapMs }),
     random: Math.random,
-    logger: createLogger({ name: replica, level: process.env["TEST_LOG_LEVEL"] ?? "silent" }),
+    logger:
+      settings.logger ??
+      createLogger({ name: replica, level: process.env["TEST_LOG_LEVEL"] ?? "silent" }),
     registry,
     onLeadershipLost: lost.resolve,
   });
@@ -95,7 +113,7 @@ export async function consumerBundle({ east }: World): Promise<string> {
 /** The provider's gateway on loopback, trusting the consumer; ended with the test. */
 export async function startGateway(world: World, port = 0): Promise<Provider> {
   const bundlePem = await consumerBundle(world);
-  const gateway = new Provider(world.identity, port);
+  const gateway = new Provider(world.identity, { port });
   onTestFinished(() => gateway.ingress.destroy());
   gateway.ingress.setPeers([
     {
@@ -109,10 +127,14 @@ export async function startGateway(world: World, port = 0): Promise<Provider> {
   return gateway;
 }
 
-/** A kubeconfig for the provider, as `link join` writes it. */
-export async function goodKubeconfig(world: World, expirationSeconds?: number): Promise<string> {
+/** A kubeconfig for the provider, as `link join` writes it; `at` names a proxy in front of it. */
+export async function goodKubeconfig(
+  world: World,
+  expirationSeconds?: number,
+  at: Endpoint = world.provider,
+): Promise<string> {
   await admitConsumer(world, await consumerBundle(world));
-  const { server, caPem } = world.provider;
+  const { server, caPem } = at;
   const token = await linkToken(world, expirationSeconds);
   return linkKubeconfig(PROVIDER, { server, caPem, tlsServerName: undefined }, token);
 }
@@ -155,6 +177,8 @@ export async function putLink(
         credentialsSecretRef: { name: SECRET_KEY.name },
         gateway: { identity: gatewayIdentity(PROVIDER), ...gateway },
         trustBundle: identity.ca.certificatePem,
+        // What these tests tell apart is refused or answered; a busy machine only answers late.
+        probe: { timeoutSeconds: 5 },
         ...spec,
       },
     },
@@ -166,10 +190,11 @@ export async function putLink(
 export async function readyLink(
   world: World,
   spec: Record<string, unknown> = {},
+  { providerAt, ...settings }: ControllerSettings & { providerAt?: Endpoint } = {},
 ): Promise<{ gateway: Provider; controller: Awaited<ReturnType<typeof startController>> }> {
-  const controller = await startController(world);
+  const controller = await startController(world, "controller-0", settings);
   const gateway = await startGateway(world);
-  await putCredentials(world, await goodKubeconfig(world));
+  await putCredentials(world, await goodKubeconfig(world, undefined, providerAt));
   await putLink(world, { addresses: ["127.0.0.1"], port: gateway.port }, spec);
   await untilCondition(world, "Ready", "True LinkReady");
   return { gateway, controller };

@@ -113,15 +113,6 @@ test("a deleted Secret closes the link after the bound, and says so at once", as
   await untilReady(world());
 });
 
-test("credentials that were revoked close the link", async () => {
-  await readyLink(world());
-  const account = { namespace: INSTALL_NAMESPACE, name: linkServiceAccountName(CONSUMER) };
-  await world().west.remove(RESOURCES.serviceAccounts, account);
-  await untilCondition(world(), "Ready", "False CredentialsRejected", 30_000);
-  await putCredentials(world(), await goodKubeconfig(world()));
-  expect(await untilReady(world())).toBe("LinkReady");
-});
-
 test("new credentials take over without the link closing", async () => {
   const { controller } = await readyLink(world());
   const before = await getLink(world());
@@ -146,7 +137,7 @@ test("new credentials take over without the link closing", async () => {
 test("a token is renewed with itself once it is old, and nothing else of the kubeconfig changes", async () => {
   // 600 s is the shortest life the API server grants: the controller's clock is ahead instead.
   const ahead = { ...systemClock, nowMs: () => systemClock.nowMs() + 500_000 };
-  await startController(world(), "controller-0", ahead);
+  await startController(world(), "controller-0", { clock: ahead });
   const gateway = await startGateway(world());
   const old = await goodKubeconfig(world(), 600);
   await putCredentials(world(), old);

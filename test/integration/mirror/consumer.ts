@@ -32,10 +32,16 @@ export class Consumer {
   /** Called before each POST of the controller with its path: what happens between its look and its write. */
   beforeCreate: (path: string) => Promise<void> = async () => {};
 
+  /** Called before each deletion of the controller; what it throws is the API server's answer. */
+  beforeRemove: (resource: Resource) => Promise<void> = async () => {};
+
+  /** Called before each event of a watch is passed on: how late a cache is. */
+  beforeWatchEvent: (resource: Resource) => Promise<void> = async () => {};
+
   private constructor(admin: KubeClient, realClient: KubeClient, namespace: string) {
     this.admin = admin;
     this.namespace = namespace;
-    const client = this.#interceptCreates(realClient);
+    const client = this.#intercept(realClient);
     this.#client = client;
     const logger = createLogger({ name: "test", level: "silent" });
     const shared = { clock: systemClock, random: Math.random, logger };
@@ -188,7 +194,14 @@ export class Consumer {
     });
   }
 
-  #interceptCreates(client: KubeClient): KubeClient {
+  async *#passOn<E>(resource: Resource, events: AsyncIterable<E>): AsyncGenerator<E> {
+    for await (const event of events) {
+      await this.beforeWatchEvent(resource);
+      yield event;
+    }
+  }
+
+  #intercept(client: KubeClient): KubeClient {
     const request: KubeClient["request"] = async (init) => {
       if (init.method === "POST") await this.beforeCreate(init.path);
       return await client.request(init);
@@ -202,8 +215,11 @@ export class Consumer {
       apply: async (...call) => await client.apply(...call),
       patch: async (...call) => await client.patch(...call),
       replace: async (...call) => await client.replace(...call),
-      remove: async (...call) => await client.remove(...call),
-      watch: (...call) => client.watch(...call),
+      remove: async (...call) => {
+        await this.beforeRemove(call[0]);
+        return await client.remove(...call);
+      },
+      watch: (...call) => this.#passOn(call[0], client.watch(...call)),
       close: async () => await client.close(),
       request,
     };

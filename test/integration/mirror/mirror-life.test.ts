@@ -11,9 +11,11 @@ import {
   setGatewayReady,
 } from "./consumer-cluster.ts";
 import { exported } from "./hand-links.ts";
+import { isClosed, readyAddresses } from "../../workload/mirror-state.ts";
 import { GATEWAY_IP, GATEWAY_POD, useConsumer } from "./use-consumer.ts";
 
 const { services, endpointSlices, endpoints, pods, namespaces } = RESOURCES;
+const WRITE_ORDER = ["Service", "EndpointSlice", "Endpoints"];
 const setup = useConsumer();
 
 describe("a mirror closes, keeping its Service and its ports,", () => {
@@ -28,6 +30,20 @@ describe("a mirror closes, keeping its Service and its ports,", () => {
     await consumer.sees<Service>(services, "web-west", isOpen);
     await consumer.sees(endpointSlices, "web-west-ipv4", hasAddresses(GATEWAY_IP));
     await consumer.sees<Endpoints>(endpoints, "web-west", ({ subsets }) => subsets?.length === 1);
+  });
+
+  test("with the Service written first, and first again when it opens", async () => {
+    const { consumer, west } = setup;
+    await consumer.opensMirror(west, "web");
+    await consumer.sees<Endpoints>(endpoints, "web-west", ({ subsets }) => subsets?.length === 1);
+    west.change({ open: false });
+    await seesClosed(consumer, "web-west", REASONS.LinkNotReady);
+    expect(await writtenInOrder(consumer, "web-west")).toEqual(WRITE_ORDER);
+    west.change({ open: true });
+    await consumer.sees<Endpoints>(endpoints, "web-west", ({ subsets }) =>
+      (subsets ?? []).every(({ notReadyAddresses }) => notReadyAddresses === undefined),
+    );
+    expect(await writtenInOrder(consumer, "web-west")).toEqual(WRITE_ORDER);
   });
 
   test("when the source has no ready endpoint", async () => {
@@ -234,8 +250,7 @@ describe("a source is skipped, with an Event that says what to do, and mirrored 
 });
 
 function hasAddresses(...wanted: string[]): (slice: EndpointSlice) => boolean {
-  return ({ endpoints: all }) =>
-    (all ?? []).flatMap(({ addresses }) => addresses).join(",") === wanted.join(",");
+  return (slice) => readyAddresses([slice]).join(",") === wanted.join(",");
 }
 
 /** Waits until the mirror is closed for this reason, in all of its objects. */
@@ -245,12 +260,35 @@ async function seesClosed(consumer: Consumer, name: string, reason: string): Pro
     name,
     ({ metadata }) => metadata.annotations?.[ANNOTATIONS.stateReason] === reason,
   );
-  expect(closed.metadata.annotations?.[ANNOTATIONS.state]).toBe("closed");
-  // What carries traffic was emptied before the Service said so.
-  const slice = await consumer.sees<EndpointSlice>(endpointSlices, `${name}-ipv4`);
-  expect(slice.endpoints ?? []).toEqual([]);
-  expect((await consumer.sees<Endpoints>(endpoints, name)).subsets ?? []).toEqual([]);
+  const slice = await consumer.sees<EndpointSlice>(endpointSlices, `${name}-ipv4`, (seen) =>
+    isClosed([seen], closed),
+  );
+  // For the gateways to refuse.
+  const conditions = { ready: false, serving: true, terminating: true };
+  const kept = reason === REASONS.NoReadyEgressGateway ? [] : [{ conditions }];
+  expect(slice.endpoints ?? []).toMatchObject(kept);
+  const object = await consumer.sees<Endpoints>(endpoints, name, ({ subsets }) =>
+    (subsets ?? []).every(({ addresses }) => addresses === undefined),
+  );
+  const addresses = (slice.endpoints ?? []).flatMap((endpoint) => endpoint.addresses);
+  expect(
+    (object.subsets ?? []).flatMap(({ notReadyAddresses }) => notReadyAddresses ?? []),
+  ).toMatchObject(addresses.map((ip) => ({ ip })));
   return closed;
+}
+
+/** The kinds of a mirror's objects in the order of their last writes: one etcd counts them all. */
+async function writtenInOrder(consumer: Consumer, name: string): Promise<string[]> {
+  const written = await Promise.all([
+    consumer.sees(services, name),
+    consumer.sees(endpointSlices, `${name}-ipv4`),
+    consumer.sees(endpoints, name),
+  ]);
+  const versions = written.map(({ metadata }) => Number(metadata.resourceVersion));
+  return ["Endpoints", "EndpointSlice", "Service"]
+    .map((kind, index) => ({ kind, version: versions[2 - index] ?? 0 }))
+    .toSorted((left, right) => left.version - right.version)
+    .map(({ kind }) => kind);
 }
 
 async function missesAll(consumer: Consumer, name: string, namespace?: string): Promise<void> {

@@ -193,6 +193,21 @@ test("a steady state writes nothing", async () => {
   expect(writes["create services"]).toBe((writesBefore["create services"] ?? 0) + 5);
 });
 
+test("a mirror that has to close does not wait for what else its link has to do", async () => {
+  const { cluster, consumer, namespace, west } = setup;
+  await consumer.opensMirror(west, "web");
+  const sources = Array.from({ length: 60 }, (_, index) => `other-${index}`);
+  for (const name of sources) west.put(exported(namespace, name));
+  west.put(exported(namespace, "web"), { ready: false });
+  const closed = await consumer.sees<Service>(services, "web-west", (it) => !isOpen(it));
+  await consumer.settles("west", { mirrored: sources.length + 1, skipped: 0 });
+  const { items } = await cluster.admin.list<Service>(services, { namespace });
+  // One etcd counts all writes.
+  const closedAt = Number(closed.metadata.resourceVersion);
+  const before = items.filter(({ metadata }) => Number(metadata.resourceVersion) < closedAt);
+  expect(before.length).toBeLessThan(sources.length / 2);
+});
+
 function hasEndpoints({ endpoints: all }: EndpointSlice): boolean {
   return (all ?? []).length > 0;
 }

@@ -1,0 +1,26 @@
+import { IDENTITY_CONFIG_MAP_NAME, INSTALL_NAMESPACE } from "../../../api/names.ts";
+import { REASONS } from "../../../api/reasons.ts";
+import type { Problem } from "../health/health-inputs.ts";
+
+const CONFIG_MAP = `ConfigMap ${INSTALL_NAMESPACE}/${IDENTITY_CONFIG_MAP_NAME}`;
+
+/**
+ * What is wrong with the cluster behind a kubeconfig, by the name it gives
+ * itself; undefined: nothing that can be seen. A name that was never published
+ * counts against it only with `mustSayWho`.
+ */
+export function wrongCluster(
+  claimed: string | undefined,
+  { expected, mustSayWho }: { expected: string; mustSayWho: boolean },
+  server: string,
+): Problem | undefined {
+  if (claimed === expected || (claimed === undefined && !mustSayWho)) return undefined;
+  const found =
+    claimed === undefined
+      ? `${server} does not say which cluster it is (it has no ${CONFIG_MAP})`
+      : `${server} is cluster ${JSON.stringify(claimed.slice(0, 63))} by its ${CONFIG_MAP}`;
+  return {
+    reason: REASONS.WrongCluster,
+    message: `${found}, and the Link is for ${expected}; put the kubeconfig of ${expected} into the Secret, or correct spec.clusterName.`,
+  };
+}

@@ -1,0 +1,184 @@
+import { expect, onTestFinished, test } from "vitest";
+import { INSTALL_NAMESPACE } from "../../../api/names.ts";
+import type { Service } from "../../../api/objects.ts";
+import { RESOURCES } from "../../../api/resources.ts";
+import type { KubeEvent } from "../../../kube/events.ts";
+import { createLogger } from "../../../kube/logger.ts";
+import { type FaultProxy, startFaultProxy } from "../../faults/fault-proxy.ts";
+import type { ProxiedRequest } from "../../faults/proxied-request.ts";
+import { eventually } from "../fixtures.ts";
+import { useWorld } from "./clusters.ts";
+import {
+  getLink,
+  readyLink,
+  startController,
+  startGateway,
+  untilCondition,
+  untilReady,
+} from "./link-world.ts";
+
+const world = useWorld();
+
+/** The lines of a controller's log that tell of a condition, like `Ready True LinkReady`. */
+function transitionLog() {
+  const lines: string[] = [];
+  const write = (line: string): void => {
+    const { condition, status, reason } = JSON.parse(line);
+    if (condition !== undefined) lines.push(`${condition} ${status} ${reason}`);
+  };
+  return { lines, logger: createLogger({ name: "controller-0", destination: { write } }) };
+}
+
+/** What Events since a time say of conditions, each as often as it happened. */
+async function transitionEvents(sinceIso: string): Promise<string[]> {
+  const { items } = await world().east.list<KubeEvent>(RESOURCES.events, {
+    namespace: INSTALL_NAMESPACE,
+  });
+  return items
+    .filter(({ eventTime = "", action }) => eventTime >= sinceIso && action === "Assess")
+    .flatMap(({ note = "", reason = "", series }) => {
+      const [, type, status] = /^(\w+) is (\w+):/.exec(note) ?? [];
+      return Array.from({ length: series?.count ?? 1 }, () => `${type} ${status} ${reason}`);
+    });
+}
+
+function of(lines: readonly string[], type: string): string[] {
+  return lines
+    .filter((line) => line.startsWith(`${type} `))
+    .map((line) => line.slice(type.length + 1));
+}
+
+/** In front of the consumer's API server. */
+async function consumerProxy(): Promise<FaultProxy> {
+  const { server, caPem } = world().consumer;
+  const proxy = await startFaultProxy({ server, caPem, certPem: "", keyPem: "" });
+  onTestFinished(async () => await proxy.close());
+  return proxy;
+}
+
+function writesStatus({ method, path }: ProxiedRequest): boolean {
+  return method === "PATCH" && path.endsWith("/links/west/status");
+}
+
+/** What was written of the link and its mirrors from the nth request on. */
+function writes(proxy: FaultProxy, from: number): string[] {
+  return proxy.requests
+    .slice(from)
+    .filter(({ method, path }) => method !== "GET" && /\/(links|services|endpoint)/.test(path))
+    .map(({ path }) => path);
+}
+
+test("each transition of a life is one Event, one line of the log and one count", async () => {
+  const { lines, logger } = transitionLog();
+  const startedAt = new Date().toISOString();
+  const { controller, gateway } = await readyLink(world(), {}, { logger });
+  const { port } = gateway;
+  gateway.ingress.destroy();
+  await untilCondition(world(), "Ready", "False GatewayUnreachable");
+  await startGateway(world(), port);
+  await untilReady(world());
+  const apiServer = world().provider.process("kube-apiserver");
+  apiServer.pause();
+  try {
+    await untilCondition(world(), "ApiReachable", "False ApiLostTolerated");
+  } finally {
+    apiServer.resume();
+  }
+  await untilCondition(world(), "ApiReachable", "True Synced");
+  await controller.stop();
+  // Without one the Link could not be removed at the end.
+  onTestFinished(async () => void (await startController(world(), "controller-1")));
+
+  // On a busy machine a first probe may be late, and a link Ready only at the second.
+  expect(of(lines, "GatewayHealthy").slice(-3)).toEqual([
+    "True GatewayAnswering",
+    "False GatewayUnreachable",
+    "True GatewayAnswering",
+  ]);
+  const ready = of(lines, "Ready").filter((line) => line !== "False Flapping");
+  expect(ready.slice(-3)).toEqual(["True LinkReady", "False GatewayUnreachable", "True LinkReady"]);
+  expect(of(lines, "ApiReachable").slice(-3)).toEqual([
+    "True Synced",
+    "False ApiLostTolerated",
+    "True Synced",
+  ]);
+  expect((await transitionEvents(startedAt)).toSorted()).toEqual(lines.toSorted());
+  const metrics = await controller.registry.metrics();
+  const counted = [...metrics.matchAll(/^isthmus_link_condition_transitions_total{.*} (\d+)$/gm)];
+  expect(counted.reduce((total, [, count]) => total + Number(count), 0)).toBe(lines.length);
+  // Another replica may lead now: nothing is claimed of the link any more.
+  expect(metrics).not.toMatch(/^isthmus_link_(condition|gateway_address_up){/m);
+});
+
+test("a link that closes says so before any of its mirrors is written", async () => {
+  const { west, east } = world();
+  const proxy = await consumerProxy();
+  const names = ["a", "b", "c", "d", "e", "f"];
+  for (const name of names) {
+    const key = { namespace: "default", name };
+    await west.create<Service>(RESOURCES.services, {
+      metadata: { ...key, annotations: { "isthmus.dev/export": "true" } },
+      spec: { ports: [{ name: "http", port: 80 }] },
+    });
+    onTestFinished(async () => await west.remove(RESOURCES.services, key));
+  }
+  const { gateway } = await readyLink(world(), {}, { at: proxy });
+  await eventually(
+    async () => {
+      expect((await getLink(world())).status?.mirroredServices).toBe(names.length);
+      for (const name of names) {
+        const mirror = await east.get(RESOURCES.services, {
+          namespace: "default",
+          name: `${name}-west`,
+        });
+        expect(mirror.metadata.annotations?.["isthmus.dev/state-reason"]).not.toBe("LinkNotReady");
+      }
+    },
+    { describe: "all is mirrored and quiet" },
+  );
+  const before = proxy.requests.length;
+  gateway.ingress.destroy();
+  await untilCondition(world(), "Ready", "False GatewayUnreachable");
+  await eventually(
+    () => {
+      const mirrors = new Set(writes(proxy, before).filter((path) => path.includes("/services/")));
+      expect(mirrors.size).toBe(names.length);
+    },
+    { describe: "the mirrors are written" },
+  );
+  expect(writes(proxy, before)[0]).toMatch(/\/links\/west\/status$/);
+});
+
+test("a closing whose status cannot be written is tried again soon, and told once", async () => {
+  const proxy = await consumerProxy();
+  const { gateway, controller } = await readyLink(world(), {}, { at: proxy });
+  const conflict = {
+    kind: "Status",
+    apiVersion: "v1",
+    status: "Failure",
+    code: 409,
+    reason: "Conflict",
+  };
+  proxy.inject({
+    match: writesStatus,
+    fault: {
+      type: "respond",
+      statusCode: 409,
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(conflict),
+    },
+    times: 15,
+  });
+  const counted = async (): Promise<number> => {
+    const metrics = await controller.registry.metrics();
+    const [, count = "0"] =
+      /transitions_total{link="west",condition="Ready",reason="GatewayUnreachable"} (\d+)/.exec(
+        metrics,
+      ) ?? [];
+    return Number(count);
+  };
+  const before = await counted();
+  gateway.ingress.destroy();
+  await untilCondition(world(), "Ready", "False GatewayUnreachable", 30_000);
+  await expect.poll(counted).toBe(before + 1);
+});
