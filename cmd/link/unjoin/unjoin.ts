@@ -14,6 +14,7 @@ import { providerKeys } from "../join/provider-objects.ts";
 import { isMadeByLink } from "../owned-labels.ts";
 import { mirrorObjectsOf } from "./mirror-objects.ts";
 import { removeLink, removeMirrors, warnOfHeld } from "./remove-link.ts";
+import type { UnjoinOptions } from "./unjoin-options.ts";
 
 /**
  * Removes a Link with all its mirrors and its credentials, and the consumer's
