@@ -10,6 +10,7 @@ import {
   trafficVerdicts,
   type Verdict,
 } from "./judgement.ts";
+import { CALL_TIMEOUT_MS } from "./fault-kinds.ts";
 import { runLanes } from "./lanes.ts";
 import { planChaos } from "./plan.ts";
 import { PodBook } from "./pod-book.ts";
@@ -41,8 +42,6 @@ import {
 
 /** A client per mirror calls this often. */
 const PERIOD_MS = 200;
-/** Far beyond every bound, so that what hangs is seen to hang. */
-const CALL_TIMEOUT_MS = 10_000;
 const READY_TIMEOUT_MS = 60_000;
 /** How long everything may take to be as before once the last fault is over. */
 const SETTLE_MS = 120_000;

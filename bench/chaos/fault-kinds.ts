@@ -15,6 +15,10 @@ export interface FaultKind {
   readonly detectionMs: number;
   /** Every packet that is lost is a fault of its own: the bound holds for each attempt while it lasts. */
   readonly lasting?: true;
+  /** The leading controller has to mend it: without one the bound begins once another leads. */
+  readonly mendedByLeader?: true;
+  /** Nobody leads from its begin on, for {@link TAKEOVER_MS} at most. */
+  readonly leaderless?: true;
   /** Within this time after its end the disturbed are answered again. */
   readonly recoveryMs: number;
   /**
@@ -27,8 +31,13 @@ export interface FaultKind {
   };
 }
 
+/** A Lease lasts 15 s; the other replica asks for it every few seconds. */
+export const TAKEOVER_MS = 20_000;
+
 /** 3 s without a byte end a session (gateway/session/session-times.ts), and a bit for the machine of two cores. */
 const SESSION_DEATH_MS = 4000;
+/** Clients give up after this time; far beyond every bound, so that what hangs is seen to hang. */
+export const CALL_TIMEOUT_MS = 10_000;
 /** What ends a connection at once, on a busy machine. */
 const AT_ONCE_MS = 1000;
 /** Until kube-proxy has applied a change, which it does once a second. */
@@ -114,6 +123,7 @@ export const FAULT_KINDS = {
     holdMs: [500, 3000],
     disturbs: "none",
     detectionMs: 0,
+    leaderless: true,
     recoveryMs: 30_000,
     ends: { component: "controller", by: "kill" },
   },
@@ -122,6 +132,7 @@ export const FAULT_KINDS = {
     holdMs: [5000, 20_000],
     disturbs: "none",
     detectionMs: 0,
+    leaderless: true,
     recoveryMs: 30_000,
     ends: { component: "controller", by: "leaseLoss" },
   },
@@ -147,7 +158,7 @@ export const FAULT_KINDS = {
     disturbs: "service",
     // The name and the rules of kube-proxy do not go at the same moment.
     detectionMs: PROXY_MS,
-    recoveryMs: 10_000,
+    recoveryMs: 30_000,
   },
   scaledToZero: {
     on: "service",
@@ -161,8 +172,10 @@ export const FAULT_KINDS = {
     on: "service",
     holdMs: [0, 0],
     disturbs: "service",
+    // Emptied slices: kube-proxy refuses by ICMP, which Linux limits, so that clients hang (docs/adr/0008).
     detectionMs: PROXY_MS,
-    recoveryMs: 10_000,
+    mendedByLeader: true,
+    recoveryMs: 30_000,
   },
   mirrorDeleted: {
     on: "service",
@@ -170,14 +183,17 @@ export const FAULT_KINDS = {
     disturbs: "service",
     // Clients that resolved the name before call an address that is no Service's any more.
     detectionMs: PROXY_MS,
-    recoveryMs: 10_000,
+    mendedByLeader: true,
+    recoveryMs: 30_000,
   },
   nameTaken: {
     on: "service",
     holdMs: [2000, 6000],
     disturbs: "service",
-    detectionMs: PROXY_MS,
-    recoveryMs: 10_000,
+    // The name is somebody else's Service without endpoints, which kube-proxy refuses by ICMP as above: not ours to judge.
+    detectionMs: CALL_TIMEOUT_MS,
+    lasting: true,
+    recoveryMs: 30_000,
   },
 } as const satisfies Record<string, FaultKind>;
 

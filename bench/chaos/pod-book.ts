@@ -3,7 +3,9 @@ import {
   CONTROLLER_NAME,
   EGRESS_PORT_MAX,
   EGRESS_PORT_MIN,
+  GATEWAY_HEALTH_PORT,
   GATEWAY_NAME,
+  INGRESS_PORT,
   INSTALL_NAMESPACE,
   LABELS,
 } from "../../api/names.ts";
@@ -118,7 +120,7 @@ export class PodBook {
       this.processes(cluster, "gateway").map(({ pod, pid }) => {
         const tables = ["tcp", "tcp6"].map((table) => readOrEmpty(`/proc/${pid}/net/${table}`));
         const ports = tables.flatMap(listeningPorts);
-        return [pod, ports.filter((port) => port >= EGRESS_PORT_MIN && port <= EGRESS_PORT_MAX)];
+        return [pod, ports.filter(isMirrorsPort)];
       }),
     );
   }
@@ -156,6 +158,12 @@ export class PodBook {
       });
     }
   }
+}
+
+/** The gateway's own two ports lie in the range of the mirrors'. */
+function isMirrorsPort(port: number): boolean {
+  const isOwn = port === INGRESS_PORT || port === GATEWAY_HEALTH_PORT;
+  return port >= EGRESS_PORT_MIN && port <= EGRESS_PORT_MAX && !isOwn;
 }
 
 function descriptorsOf(pid: number): string[] {

@@ -31,6 +31,22 @@ const kinds: Partial<Record<string, FaultKind>> = {
     detectionMs: 0,
     recoveryMs: 15_000,
   },
+  handEdited: {
+    on: "service",
+    holdMs: [0, 0],
+    disturbs: "service",
+    detectionMs: 2000,
+    mendedByLeader: true,
+    recoveryMs: 30_000,
+  },
+  leaderKilled: {
+    on: "consumer",
+    holdMs: [0, 0],
+    disturbs: "none",
+    detectionMs: 0,
+    leaderless: true,
+    recoveryMs: 30_000,
+  },
   unexported: {
     on: "service",
     holdMs: [0, 0],
@@ -145,6 +161,19 @@ describe("the oracle of traffic", () => {
     const unknown = failed(105_000, 3, "ENOTFOUND");
     expect(rules([unknown], [fault("blackHole")])).toEqual(["notFast"]);
     expect(rules([unknown], [fault("unexported", { service: "web-1" })])).toEqual([]);
+  });
+
+  it("gives a hand edit the time until a controller leads again, and no longer", () => {
+    const edited = fault("handEdited", { service: "web-1", endedMs: 100_000 });
+    const leaderless = { id: 2, name: "leaderKilled" as const, beganMs: 98_000, endedMs: 99_000 };
+    const hung = failed(104_000, 10_000, "ETIMEDOUT");
+    expect(rules([hung], [edited])).toEqual(["notFast"]);
+    expect(rules([hung], [edited, leaderless])).toEqual([]);
+    expect(rules([failed(111_001, 10_000, "ETIMEDOUT")], [edited, leaderless])).toEqual([
+      "notFast",
+    ]);
+    const longBefore = { ...leaderless, beganMs: 79_999 };
+    expect(rules([hung], [edited, longBefore])).toEqual(["notFast"]);
   });
 
   it("names the faults that were active beside a violation", () => {

@@ -1,5 +1,5 @@
 import type { Attempt } from "../../test/workload/caller.ts";
-import type { FaultKind, FaultName } from "./fault-kinds.ts";
+import { type FaultKind, type FaultName, TAKEOVER_MS } from "./fault-kinds.ts";
 import type { FaultTarget } from "./plan.ts";
 
 /** A refusal or a reset within this time is a fast failure. */
@@ -107,7 +107,7 @@ function brokenRule(
   attempt: Attempt,
   mirror: CalledMirror,
   { faults, spans }: Explanation,
-  { kindOf }: TrafficHistory,
+  { kindOf, faults: all }: TrafficHistory,
 ): Violation["rule"] | undefined {
   if (attempt.status !== undefined) {
     const isRight = attempt.status === 200 && attempt.body?.trim() === mirror.answer;
@@ -118,7 +118,13 @@ function brokenRule(
     return "unexplained";
   if (isFast(attempt, nameMayBeGone(attempt, endMs, faults, kindOf))) return undefined;
   const isDetecting = faults.some((fault) =>
-    isWithinDetection(attempt, endMs, fault, kindOf(fault.name)),
+    isWithinDetection(
+      attempt,
+      endMs,
+      fault,
+      kindOf(fault.name),
+      mendableFromMs(fault, all, kindOf),
+    ),
   );
   return isDetecting ? undefined : "notFast";
 }
@@ -147,10 +153,28 @@ function isWithinDetection(
   endMs: number,
   { beganMs, endedMs }: PastFault,
   { detectionMs, lasting }: FaultKind,
+  mendableMs: number,
 ): boolean {
   if (detectionMs === 0 || endMs < beganMs) return false;
   if (lasting) return atMs <= endedMs + detectionMs && tookMs <= detectionMs + FAST_MS;
-  return atMs <= beganMs + detectionMs && endMs <= beganMs + detectionMs + FAST_MS;
+  return atMs <= mendableMs + detectionMs && endMs <= mendableMs + detectionMs + FAST_MS;
+}
+
+/** From when on a fault can be noticed: its begin, or when a controller leads again that has to mend it. */
+function mendableFromMs(
+  fault: PastFault,
+  faults: readonly PastFault[],
+  kindOf: TrafficHistory["kindOf"],
+): number {
+  const { mendedByLeader, detectionMs } = kindOf(fault.name);
+  if (!mendedByLeader) return fault.beganMs;
+  const takeovers = faults
+    .filter(({ name, beganMs }) => {
+      const begunBefore = beganMs <= fault.beganMs + detectionMs;
+      return kindOf(name).leaderless && begunBefore && fault.beganMs <= beganMs + TAKEOVER_MS;
+    })
+    .map(({ beganMs }) => beganMs + TAKEOVER_MS);
+  return Math.max(fault.beganMs, ...takeovers);
 }
 
 function activeAt({ atMs, tookMs }: Attempt, { faults, kindOf }: TrafficHistory): PastFault[] {

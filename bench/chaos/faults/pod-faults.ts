@@ -15,7 +15,7 @@ const REPLICAS = 2;
 export const gatewayKilled: BeginFault = async (context, fault) => {
   const member = providerOf(context, fault);
   const found = context.pods.processes(member.name, "gateway");
-  return kill(member, "gateway", found);
+  return kill(context, member, "gateway", found);
 };
 
 /** One gateway process of a provider stands still: its connections stay, and nothing answers. */
@@ -27,12 +27,12 @@ export const gatewayPaused: BeginFault = async (context, fault) => {
 /** One gateway process of the consumer ends by SIGKILL. */
 export const egressKilled: BeginFault = async (context, { choice }) => {
   const found = context.pods.processes(context.consumer.name, "gateway");
-  return kill(context.consumer, "gateway", [choose(found, choice)]);
+  return kill(context, context.consumer, "gateway", [choose(found, choice)]);
 };
 
 /** The leading controller ends by SIGKILL. */
 export const leaderKilled: BeginFault = async (context) =>
-  kill(context.consumer, "controller", [await leader(context)]);
+  kill(context, context.consumer, "controller", [await leader(context)]);
 
 /** The leading controller stands still, perhaps for longer than its Lease. */
 export const leaderPaused: BeginFault = async (context) => pause(await leader(context));
@@ -63,12 +63,23 @@ async function leader({ consumer, pods }: FaultContext): Promise<PodProcess> {
 }
 
 /**
- * The pods are replaced at the end: the kubelet would start their containers later and later, and the fault would
- * last longer the more often it came.
+ * At the end the containers run again and the pods are then replaced: the kubelet would start their containers later
+ * and later, and the fault would last longer the more often it came.
  */
-function kill(member: Member, component: Component, processes: readonly PodProcess[]) {
+function kill(
+  { pods }: FaultContext,
+  member: Member,
+  component: Component,
+  processes: readonly PodProcess[],
+) {
   for (const each of processes) signalProcess(each, "SIGKILL");
+  const runsAgain = ({ pod, pid }: PodProcess) =>
+    pods.processes(member.name, component).some((now) => now.pod === pod && now.pid !== pid);
   return async () => {
+    await poll(`${member.name}: the ${component} runs again`, () => processes.every(runsAgain), {
+      timeoutMs: ROLLOUT_TIMEOUT_MS,
+    });
+    await untilAvailable(member, component);
     for (const { pod } of processes) {
       await member.client.remove(RESOURCES.pods, { namespace: INSTALL_NAMESPACE, name: pod });
     }

@@ -62,6 +62,17 @@ export function terms(entries: readonly AuditEntry[]): string[] {
   return pods.filter((pod, index) => pod !== pods[index - 1]);
 }
 
+/** How long the Lease lay still before `pod` first wrote it after another had held it, in ms. */
+export function pauseBefore(entries: readonly AuditEntry[], pod: string): number {
+  const leases = leaseWrites(entries);
+  const taking = leases.findIndex(
+    (entry, index) => entry.pod === pod && index > 0 && leases[index - 1]?.pod !== pod,
+  );
+  const [last, first] = [leases[taking - 1], leases[taking]];
+  if (last === undefined || first === undefined) return 0;
+  return Date.parse(first.receivedAt) - Date.parse(last.answeredAt);
+}
+
 /**
  * Writes that reached the server outside of a term of their replica, whatever
  * became of them: the last to have written the Lease before such a write was

@@ -24,7 +24,7 @@ export interface LeaseTimes {
 }
 
 /** Short enough to wait for, long enough for a machine that is busy with other tests. */
-const SHORT_LEASE: LeaseTimes = {
+export const SHORT_LEASE: LeaseTimes = {
   durationMs: 8000,
   renewDeadlineMs: 6000,
   retryPeriodMs: 300,

@@ -2,9 +2,9 @@ import { randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
 import { getLink } from "../link/link-world.ts";
-import { strayWrites, terms, writesOf } from "./audit-log.ts";
+import { pauseBefore, strayWrites, terms, writesOf } from "./audit-log.ts";
 import { auditAfter, startPair, untilWrites, useLinked } from "./linked.ts";
-import { LONG_LEASE } from "./replica.ts";
+import { LONG_LEASE, SHORT_LEASE } from "./replica.ts";
 import { makeReplicaNetwork } from "./replica-network.ts";
 
 const linked = useLinked();
@@ -23,6 +23,7 @@ test("when the leader is killed the standby begins after the last write of the d
   await linked().link.untilMirrored();
   const entries = auditAfter(linked(), before);
   expect(terms(entries).slice(-2)).toEqual([leader.name, standby.name]);
+  expect(pauseBefore(entries, standby.name)).toBeGreaterThanOrEqual(SHORT_LEASE.durationMs - 1);
   expect(strayWrites(entries)).toEqual([]);
 });
 
