@@ -10,6 +10,7 @@ import {
   trafficVerdicts,
   type Verdict,
 } from "./judgement.ts";
+import { writeDiagnostics } from "./diagnostics.ts";
 import { CALL_TIMEOUT_MS } from "./fault-kinds.ts";
 import { runLanes } from "./lanes.ts";
 import { planChaos } from "./plan.ts";
@@ -96,6 +97,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     });
     const result = await run({ system, pods, watch, caller }, options);
     passed = result.verdicts.every(({ problems }) => problems.length === 0);
+    if (!passed) await writeDiagnostics(system, caller.attempts);
     return result;
   } finally {
     await Promise.all([pods?.stop(), watch?.stop()]);

@@ -1,3 +1,4 @@
+import { poll } from "../../../test/bed/poll.ts";
 import { dropPackets, narrowPath } from "../../../test/bed/network-faults.ts";
 import { gatewayAddress } from "../../../test/system/journey.ts";
 import { type BeginFault, providerOf } from "./fault-context.ts";
@@ -5,6 +6,9 @@ import { type BeginFault, providerOf } from "./fault-context.ts";
 const LOST_SHARE = 0.02;
 /** What the run's requests need, about; so that packets queue and some are dropped, but not all. */
 const NARROW = { kbitPerSecond: 256, maxPackets: 50 };
+
+const EMPTY_CHAIN = /chain endpoint-\S+ \{\s*\}/;
+const PROXY_TIMEOUT_MS = 30_000;
 
 /** No packet passes between the provider's gateway and other clusters, and nobody is told. */
 export const blackHole: BeginFault = async (context, fault) =>
@@ -21,13 +25,23 @@ export const narrowGateway: BeginFault = async (context, fault) => {
   return narrowPath(context.system.bed, { cluster: provider.name, address, ...NARROW });
 };
 
-/** The consumer's kube-proxies end and are started again. */
+/**
+ * The consumer's kube-proxies end and are started again; not in the second in which kube-proxy has emptied the chain of
+ * an endpoint that went and has not yet deleted it. Ended then, kube-proxy 1.35 (mode nftables) takes the chain for
+ * complete when the endpoint is back, and the Service stays unreachable until its endpoints change: no fault of ours.
+ */
 export const proxyRestarted: BeginFault = async ({ consumer }) => {
   const { cluster } = consumer;
-  const proxies = cluster.nodes.map(({ name }) => cluster.process("kube-proxy", name));
-  for (const proxy of proxies) await proxy.stop();
+  for (const node of cluster.nodes) {
+    await poll(
+      `kube-proxy of ${node.name} has no half-deleted endpoint`,
+      async () => !EMPTY_CHAIN.test((await node.exec(["nft", "list", "ruleset"])).stdout),
+      { timeoutMs: PROXY_TIMEOUT_MS },
+    );
+    await cluster.process("kube-proxy", node.name).stop();
+  }
   return async () => {
-    for (const proxy of proxies) proxy.start();
+    for (const { name } of cluster.nodes) cluster.process("kube-proxy", name).start();
     await Promise.resolve();
   };
 };
