@@ -169,10 +169,9 @@ function mendableFromMs(
   const { mendedByLeader, detectionMs } = kindOf(fault.name);
   if (!mendedByLeader) return fault.beganMs;
   const takeovers = faults
-    .filter(({ name, beganMs }) => {
-      const begunBefore = beganMs <= fault.beganMs + detectionMs;
-      return kindOf(name).leaderless && begunBefore && fault.beganMs <= beganMs + TAKEOVER_MS;
-    })
+    .filter(
+      ({ name, beganMs }) => kindOf(name).leaderless && beganMs <= fault.beganMs + detectionMs,
+    )
     .map(({ beganMs }) => beganMs + TAKEOVER_MS);
   return Math.max(fault.beganMs, ...takeovers);
 }

@@ -27,7 +27,7 @@ export interface FaultsPlan {
   readonly runs: number;
 }
 
-export const FULL_PLAN: FaultsPlan = { runs: 10 };
+export const FULL_PLAN: FaultsPlan = { runs: 5 };
 export const QUICK_PLAN: FaultsPlan = { runs: 2 };
 
 /** One fault, once; milliseconds from the fault, less what the design tolerates. */
