@@ -57,6 +57,12 @@ export const CONTROLLER_HEALTH_PORT = 15030;
 export const EGRESS_PORT_MIN = 10_000;
 export const EGRESS_PORT_MAX = 29_999;
 
+/** Whether a mirror may have this port of the egress gateway: in the range, and none that the gateway itself listens on. */
+export function isEgressPort(port: number): boolean {
+  const isInRange = port >= EGRESS_PORT_MIN && port <= EGRESS_PORT_MAX;
+  return isInRange && port !== INGRESS_PORT && port !== GATEWAY_HEALTH_PORT;
+}
+
 export const LABELS = {
   managedBy: "app.kubernetes.io/managed-by",
   name: "app.kubernetes.io/name",

@@ -28,7 +28,7 @@ export interface FaultsPlan {
 }
 
 export const FULL_PLAN: FaultsPlan = { runs: 5 };
-export const QUICK_PLAN: FaultsPlan = { runs: 2 };
+export const QUICK_PLAN: FaultsPlan = { runs: 1 };
 
 /** One fault, once; milliseconds from the fault, less what the design tolerates. */
 interface Run extends Pick<RefusalOutcome, "hung" | "slow" | "answeredAfterRefusal"> {

@@ -32,7 +32,7 @@ export function declareMirrorMetrics(registry: Registry): MirrorMetrics {
     }),
     egressPorts: new Gauge({
       name: "isthmus_mirror_egress_ports",
-      help: "Egress ports in use, of the 20000 there are.",
+      help: "Egress ports in use, of the 19998 there are.",
       registers,
     }),
   };

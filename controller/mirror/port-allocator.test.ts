@@ -1,6 +1,11 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { EGRESS_PORT_MAX, EGRESS_PORT_MIN } from "../../api/names.ts";
+import {
+  EGRESS_PORT_MAX,
+  EGRESS_PORT_MIN,
+  GATEWAY_HEALTH_PORT,
+  INGRESS_PORT,
+} from "../../api/names.ts";
 import type { Service, ServicePort } from "../../api/objects.ts";
 import { PortAllocator } from "./port-allocator.ts";
 
@@ -76,11 +81,14 @@ describe("the port allocator", () => {
     expect(new Set(allocator.propose("a/b", "b", [HTTP, GRPC])).size).toBe(2);
   });
 
-  test("says so when there are not enough ports left", () => {
+  test("gives out every port but those the gateway itself listens on, and says so when none are left", () => {
     const allocator = new PortAllocator();
-    const all = EGRESS_PORT_MAX - EGRESS_PORT_MIN + 1;
+    // Two of the range are the gateway's own.
+    const all = EGRESS_PORT_MAX - EGRESS_PORT_MIN - 1;
     const ports = Array.from({ length: all }, (_, index) => ({ port: index + 1 }));
-    const targets = ports.map((_, index) => EGRESS_PORT_MIN + index);
+    const targets = allocator.propose("a/big", "big", ports) ?? [];
+    expect(targets).not.toContain(INGRESS_PORT);
+    expect(targets).not.toContain(GATEWAY_HEALTH_PORT);
     allocator.store("a/big", "big", mirror(ports, targets));
     expect(allocator.size).toBe(all);
     expect(allocator.propose("a/more", "more", [HTTP])).toBeUndefined();

@@ -1,4 +1,4 @@
-import { EGRESS_PORT_MAX, EGRESS_PORT_MIN } from "../../api/names.ts";
+import { EGRESS_PORT_MAX, EGRESS_PORT_MIN, isEgressPort } from "../../api/names.ts";
 import type { Service, ServicePort } from "../../api/objects.ts";
 
 const PORT_COUNT = EGRESS_PORT_MAX - EGRESS_PORT_MIN + 1;
@@ -131,7 +131,7 @@ export class PortAllocator {
     const start = hash(seed) % PORT_COUNT;
     for (let step = 0; step < PORT_COUNT; step += 1) {
       const port = EGRESS_PORT_MIN + ((start + step) % PORT_COUNT);
-      if (!taken.has(port) && !this.#holders.has(port)) return port;
+      if (isEgressPort(port) && !taken.has(port) && !this.#holders.has(port)) return port;
     }
     return undefined;
   }
@@ -171,11 +171,7 @@ function storedPorts(mirror: Service): Ports {
   const ports = new Map<string, number>();
   for (const port of mirror.spec?.ports ?? []) {
     const { targetPort } = port;
-    if (
-      typeof targetPort === "number" &&
-      targetPort >= EGRESS_PORT_MIN &&
-      targetPort <= EGRESS_PORT_MAX
-    ) {
+    if (typeof targetPort === "number" && isEgressPort(targetPort)) {
       ports.set(portId(port), targetPort);
     }
   }

@@ -2,11 +2,10 @@ import { errorMessage } from "../../api/errors.ts";
 import { type Link, type LinkSpec, clusterNameOf, parseLinkSpec } from "../../api/link.ts";
 import {
   ANNOTATIONS,
-  EGRESS_PORT_MAX,
-  EGRESS_PORT_MIN,
   INGRESS_PORT,
   LABELS,
   connectAuthority,
+  isEgressPort,
 } from "../../api/names.ts";
 import { type Service, keyOf } from "../../api/objects.ts";
 import { isOurs, sourceOf } from "../../api/ownership.ts";
@@ -123,7 +122,7 @@ function* routesOf(
   const open = mirror.metadata.annotations?.[ANNOTATIONS.state] === "open";
   for (const { port, targetPort, protocol } of mirror.spec?.ports ?? []) {
     if (typeof targetPort !== "number" || (protocol ?? "TCP") !== "TCP") continue;
-    if (targetPort < EGRESS_PORT_MIN || targetPort > EGRESS_PORT_MAX) continue;
+    if (!isEgressPort(targetPort)) continue;
     const authority = connectAuthority(source.namespace, source.name, port);
     yield [targetPort, { link, authority, mirror: keyOf(mirror), open }];
   }

@@ -27,8 +27,8 @@ export const narrowGateway: BeginFault = async (context, fault) => {
 
 /**
  * The consumer's kube-proxies end and are started again; not in the second in which kube-proxy has emptied the chain of
- * an endpoint that went and has not yet deleted it. Ended then, kube-proxy 1.35 (mode nftables) takes the chain for
- * complete when the endpoint is back, and the Service stays unreachable until its endpoints change: no fault of ours.
+ * an endpoint that went and has not yet deleted it. Ended then, kube-proxy 1.35 (mode nftables) was seen to leave the
+ * chain empty when the endpoint was back: the Service stayed unreachable, which is no fault of ours.
  */
 export const proxyRestarted: BeginFault = async ({ consumer }) => {
   const { cluster } = consumer;
