@@ -7,6 +7,8 @@ const SEED = 4593;
 
 it(
   "keeps every promise through two minutes of random faults",
+  // A starved machine loses a SYN, whose retransmission alone takes a second; twice in a row is no accident.
+  { timeout: 8 * MINUTE_MS, retry: 1 },
   async () => {
     const { verdicts, faults } = await runChaos({
       seed: SEED,
@@ -16,5 +18,4 @@ it(
     expect(faults.length).toBeGreaterThan(0);
     expect(verdicts.filter(({ problems }) => problems.length > 0)).toEqual([]);
   },
-  8 * MINUTE_MS,
 );
