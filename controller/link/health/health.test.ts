@@ -173,6 +173,12 @@ describe("a link's health", () => {
     expect(messageOf(1)).toContain("answers again");
   });
 
+  it("blames the API that was lost too long, not credentials that were good by the record", () => {
+    const api = { synced: false, lastHeardMs: NOW_MS - STALENESS_MS, failure: REFUSED };
+    const inputs = { ...UNHEARD, api, gateway: probed(UP), recorded: RECORDED_OPEN };
+    expect(conditionOf(inputs, "Ready")).toBe("False ApiLostTooLong");
+  });
+
   it("repeats what was recorded instead of turning Unknown for a moment after a restart", () => {
     const verdicts = assessHealth({
       ...UNHEARD,

@@ -60,8 +60,7 @@ function credentialsDenied(inputs: HealthInputs, decided: Findings): ReturnType<
 }
 
 function credentialsUnverified(inputs: HealthInputs, decided: Findings): ReturnType<Policy> {
-  const finding = decided.get("CredentialsValid");
-  if ((finding?.status === "True" && finding.held !== true) || isFresh(inputs)) return undefined;
+  if (decided.get("CredentialsValid")?.status === "True" || isFresh(inputs)) return undefined;
   return blockedBy("CredentialsValid", inputs, decided);
 }
 
