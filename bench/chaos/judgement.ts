@@ -1,11 +1,11 @@
 import type { Attempt } from "../../test/workload/caller.ts";
 import { outcomeOf } from "../../test/workload/caller.ts";
+import { FAST_MS } from "../refusal.ts";
 import { faultKind } from "./fault-kinds.ts";
 import { describeFault } from "./lanes.ts";
 import type { Licence } from "./state-oracle.ts";
 import {
   type CalledMirror,
-  FAST_MS,
   judgeTraffic,
   type PastFault,
   type Violation,

@@ -1,9 +1,7 @@
 import type { Attempt } from "../../test/workload/caller.ts";
 import { type FaultKind, type FaultName, TAKEOVER_MS } from "./fault-kinds.ts";
 import type { FaultTarget } from "./plan.ts";
-
-/** A refusal or a reset within this time is a fast failure. */
-export const FAST_MS = 1000;
+import { FAST_MS, isRefused } from "../refusal.ts";
 
 /** A mirror that was called, by its index in the attempts' `target`. */
 export interface CalledMirror {
@@ -129,9 +127,9 @@ function brokenRule(
   return isDetecting ? undefined : "notFast";
 }
 
-function isFast({ code, tookMs }: Attempt, unknownName: boolean): boolean {
-  const isRefusal = code === "ECONNREFUSED" || code === "ECONNRESET";
-  return (isRefusal || (code === "ENOTFOUND" && unknownName)) && tookMs <= FAST_MS;
+function isFast(attempt: Attempt, unknownName: boolean): boolean {
+  const isUnknown = attempt.code === "ENOTFOUND" && unknownName;
+  return (isRefused(attempt) || isUnknown) && attempt.tookMs <= FAST_MS;
 }
 
 /** Whether a fault of the Service itself, whose mirror may go for it, is active or not recovered from. */

@@ -16,7 +16,8 @@ import {
   type MeasuredFault,
   PROVIDER,
 } from "./four-faults.ts";
-import { isRefused, judgeRefusal, type RefusalOutcome } from "./outcome.ts";
+import { isRefused } from "../refusal.ts";
+import { judgeRefusal, type RefusalOutcome } from "./outcome.ts";
 
 const MIRRORS = 200;
 const CALLED_MIRRORS = 8;

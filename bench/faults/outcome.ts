@@ -1,7 +1,5 @@
 import type { Attempt } from "../../test/workload/caller.ts";
-
-/** A failed attempt that took longer than this has not failed fast. */
-const FAST_MS = 1000;
+import { FAST_MS, isRefused } from "../refusal.ts";
 
 /** A fault, as the measurement sees it; milliseconds since the epoch. */
 export interface Span {
@@ -24,11 +22,6 @@ export interface RefusalOutcome {
   readonly slow: number;
   /** Attempts that were answered although one begun before them, of the same mirror, had been refused. */
   readonly answeredAfterRefusal: number;
-}
-
-/** Whether the kernel or a gateway said no: by a refused or a reset connection. */
-export function isRefused({ code }: Attempt): boolean {
-  return code === "ECONNREFUSED" || code === "ECONNRESET";
 }
 
 /**
