@@ -101,6 +101,12 @@ const NAME_TEMPLATE_RULES: Validation[] = [
   },
 ];
 
+/** A consumer may patch its own Peer to follow its CA: not to become another cluster. */
+const SAME_CLUSTER_RULE: Validation = {
+  rule: "(has(self.spec.clusterName) ? self.spec.clusterName : self.metadata.name) == (has(oldSelf.spec.clusterName) ? oldSelf.spec.clusterName : oldSelf.metadata.name)",
+  message: "the cluster that a Peer names cannot change; delete it and make another",
+};
+
 /** A cluster that is named and identified differently can never be authenticated. */
 function identityMatchesRule(identity: string): Validation {
   const cluster = "(has(self.spec.clusterName) ? self.spec.clusterName : self.metadata.name)";
@@ -161,7 +167,7 @@ export function peerDefinition(): CustomResourceDefinition {
       "A consumer cluster that may call this cluster's gateway; deleting it revokes at once.",
     shortNames: [],
     spec: withRules(toStructural(peerSpecSchema), PEER_RULES),
-    rules: [NAME_RULE, identityMatchesRule("spec.identity")],
+    rules: [NAME_RULE, identityMatchesRule("spec.identity"), SAME_CLUSTER_RULE],
     columns: [
       { name: "Cluster", type: "string", jsonPath: ".spec.clusterName" },
       { name: "Identity", type: "string", jsonPath: ".spec.identity" },

@@ -66,6 +66,7 @@ export interface Service extends KubeObject {
   spec?: {
     type?: string;
     clusterIP?: string;
+    clusterIPs?: string[];
     selector?: Record<string, string>;
     ports?: ServicePort[];
     sessionAffinity?: string;

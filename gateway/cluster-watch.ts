@@ -1,7 +1,13 @@
 import type { Clock, Random } from "../api/clock.ts";
 import { asksForExport } from "../api/export.ts";
 import type { Link } from "../api/link.ts";
-import { ANNOTATIONS, GATEWAY_TLS_SECRET_NAME, LABELS, MANAGED_BY } from "../api/names.ts";
+import {
+  ANNOTATIONS,
+  GATEWAY_NAME,
+  GATEWAY_TLS_SECRET_NAME,
+  LABELS,
+  MANAGED_BY,
+} from "../api/names.ts";
 import type { EndpointSlice, KubeObject, Secret, Service } from "../api/objects.ts";
 import { isOurs } from "../api/ownership.ts";
 import type { Peer } from "../api/peer.ts";
@@ -10,7 +16,8 @@ import type { KubeClient } from "../kube/client/client.ts";
 import type { Logger } from "../kube/logger.ts";
 import type { KubeMetrics } from "../kube/metrics.ts";
 import { Reflector } from "../kube/reflector/reflector.ts";
-import { EndpointIndex, pruneSlice } from "./ingress/endpoint-index.ts";
+import { EndpointIndex, pruneSlice, serviceKeyOf } from "./ingress/endpoint-index.ts";
+import { AddressCounts } from "./ingress/forbidden-addresses.ts";
 
 export interface ClusterWatchOptions {
   client: KubeClient;
@@ -32,10 +39,13 @@ export class ClusterWatch {
   readonly slices: Reflector<EndpointSlice>;
   /** Endpoints by Service, from `slices`. */
   readonly endpoints: EndpointIndex;
+  /** Addresses of the API servers, of the gateways, and of mirrors, which no stream may go to. */
+  readonly protectedAddresses = new AddressCounts();
 
   constructor(options: ClusterWatchOptions) {
     const { namespace, ...shared } = options;
     const { links, peers, secrets, services, endpointSlices } = RESOURCES;
+    const neverReached = new Set(["default/kubernetes", `${namespace}/${GATEWAY_NAME}`]);
     this.links = new Reflector<Link>({ ...shared, name: "links", resource: links, namespace });
     this.peers = new Reflector<Peer>({ ...shared, name: "peers", resource: peers, namespace });
     this.leafSecret = new Reflector<Secret>({
@@ -63,13 +73,28 @@ export class ClusterWatch {
       ...shared,
       name: "endpointslices",
       resource: endpointSlices,
-      transform: pruneSlice,
+      transform: (raw) => pruneSlice(raw, neverReached),
     });
     const endpoints = new EndpointIndex(this.slices.store);
     this.endpoints = endpoints;
-    this.slices.onEvent((event) => {
-      if (event.previous !== undefined) endpoints.remove(event.key, event.previous);
-      if (event.type === "apply") endpoints.add(event.key, event.object);
+    const { protectedAddresses } = this;
+    this.slices.onEvent(({ key, previous, ...event }) => {
+      if (previous !== undefined) {
+        endpoints.remove(key, previous);
+        if (neverReached.has(serviceKeyOf(previous))) {
+          protectedAddresses.remove(addressesOf(previous));
+        }
+      }
+      if (event.type !== "apply") return;
+      endpoints.add(key, event.object);
+      if (neverReached.has(serviceKeyOf(event.object))) {
+        protectedAddresses.add(addressesOf(event.object));
+      }
+    });
+    // A mirror's ClusterIP leads to another cluster's gateway.
+    this.mirrors.onEvent(({ previous, ...event }) => {
+      protectedAddresses.remove(previous?.spec?.clusterIPs ?? []);
+      if (event.type === "apply") protectedAddresses.add(event.object.spec?.clusterIPs ?? []);
     });
   }
 
@@ -104,6 +129,10 @@ export class ClusterWatch {
   }
 }
 
+function addressesOf({ endpoints }: EndpointSlice): string[] {
+  return (endpoints ?? []).flatMap(({ addresses }) => addresses);
+}
+
 const MIRROR_ANNOTATIONS: ReadonlySet<string> = new Set([ANNOTATIONS.source, ANNOTATIONS.state]);
 
 /** Only mirrors that are ours, and of them what routes are made of. */
@@ -119,7 +148,7 @@ function keepMirror(raw: KubeObject): Service | undefined {
       ),
       managedFields: managedFields.map(({ manager }) => (manager === undefined ? {} : { manager })),
     },
-    spec: { ports: service.spec?.ports ?? [] },
+    spec: { ports: service.spec?.ports ?? [], clusterIPs: service.spec?.clusterIPs ?? [] },
   };
 }
 

@@ -1,9 +1,7 @@
 import type { Registry } from "prom-client";
 import type { Clock, Random } from "../api/clock.ts";
 import { errorMessage } from "../api/errors.ts";
-import { INSTALL_NAMESPACE, peerServerName } from "../api/names.ts";
-import type { Secret } from "../api/objects.ts";
-import { type Peer, parsePeerSpec } from "../api/peer.ts";
+import { INSTALL_NAMESPACE } from "../api/names.ts";
 import type { Startable } from "../api/startable.ts";
 import type { KubeClient } from "../kube/client/client.ts";
 import { type HealthServer, createHealthServer } from "../kube/health-server.ts";
@@ -14,10 +12,15 @@ import { parseCertificate } from "../pki/certificate.ts";
 import type { TrustedPeer } from "../pki/tls.ts";
 import { ClusterWatch } from "./cluster-watch.ts";
 import { Egress } from "./egress/egress.ts";
-import type { Target } from "./ingress/endpoint-index.ts";
-import { type ForbidsTarget, forbidTargets } from "./ingress/forbidden-addresses.ts";
-import { Ingress, type IngressLimits } from "./ingress/ingress.ts";
+import type { GatewayNamesOptions } from "./egress/gateway-names.ts";
+import { untilUnpublished } from "./egress/published-mirrors.ts";
+import { AddressCounts, type ForbidsTarget, forbidTargets } from "./ingress/forbidden-addresses.ts";
+import { Ingress } from "./ingress/ingress.ts";
+import { DEFAULT_GATEWAY_LIMITS, type GatewayLimits } from "./limits/limits.ts";
+import { Shares } from "./limits/shares.ts";
 import { type GatewayMetrics, declareGatewayMetrics } from "./metrics.ts";
+import { YoungGarbage } from "./stream/young-garbage.ts";
+import { byName, leafOf, trustedPeerOf } from "./read-objects.ts";
 
 export interface GatewayOptions {
   /** Of the gateway's own cluster; closed by whoever made it. */
@@ -29,16 +32,26 @@ export interface GatewayOptions {
   ports: { ingress: number; health: number };
   /** Where all of its ports are listened on; every address when absent. */
   host?: string;
-  /** How the cluster's API server is reached from pods, which no peer may. */
-  apiServer?: Target;
+  /** How the cluster's API server is reached from pods, and this pod's own addresses: no peer may go there. */
+  neverReached?: readonly string[];
   /** Replaces the rule of which addresses are never connected to. */
   forbids?: ForbidsTarget;
   sessionsPerAddress?: number;
-  limits?: IngressLimits;
-  /** How long listeners stay after a drain began, until kube-proxy has moved on. */
+  /** A session to a remote gateway is replaced after about this long. */
+  sessionMaxAgeMs?: number;
+  /** How DNS names of remote gateways are looked up. */
+  names?: GatewayNamesOptions;
+  limits?: GatewayLimits;
+  /** How long open streams go on after their Service was unexported. */
+  unexportGraceMs?: number;
+  /** How long listeners stay at least after a drain began, until kube-proxy has moved on. */
   drainDelayMs: number;
   /** How long after a drain began streams may go on. */
   drainDeadlineMs: number;
+  /** By which addresses mirrors may name this gateway; none when absent. */
+  publishedAddresses?: readonly string[];
+  /** Collects the young generation of the heap; V8 alone decides when absent. */
+  collectYoung?: (() => void) | undefined;
   clock: Clock;
   random: Random;
   logger: Logger;
@@ -46,6 +59,10 @@ export interface GatewayOptions {
 }
 
 const DRAIN_POLL_MS = 50;
+/** Of a drain, for as much of its deadline new connections are taken at most: they, too, need time to finish. */
+const ACCEPTING_SHARE = 0.6;
+/** A gateway is ready after this long, also when it cannot tell whether links are good. */
+const SETTLE_LIMIT_MS = 10_000;
 const UPDATE_INTERVAL_MS = 50;
 
 /** The gateway: both roles, acting on what it watches in its own cluster. */
@@ -61,12 +78,21 @@ export class Gateway implements Startable {
   #updateQueued = false;
   #updatedAtMs = Number.NEGATIVE_INFINITY;
   #draining = false;
+  #settled = false;
+  /** When it began to listen. */
+  #startedAtMs: number | undefined;
 
   constructor(options: GatewayOptions) {
     this.#options = options;
     const { registry, clock, logger } = options;
     this.#metrics = declareGatewayMetrics(registry);
-    const shared = { ...options, metrics: this.#metrics };
+    const limits = options.limits ?? DEFAULT_GATEWAY_LIMITS;
+    const connections = new Shares({
+      max: limits.maxConnections,
+      holders: () => this.#watch.peers.store.list().length + this.#watch.links.store.list().length,
+    });
+    const { add: onCarried } = new YoungGarbage(options.collectYoung);
+    const shared = { ...options, limits, connections, onCarried, metrics: this.#metrics };
     this.#watch = new ClusterWatch({
       client: options.client,
       namespace: options.namespace ?? INSTALL_NAMESPACE,
@@ -82,7 +108,7 @@ export class Gateway implements Startable {
       view: {
         services: this.#watch.exports.store,
         endpoints: this.#watch.endpoints,
-        forbids: options.forbids ?? forbidTargets(() => this.#apiServers()),
+        forbids: options.forbids ?? this.#forbidden(options.neverReached ?? []),
       },
     });
     this.#health = createHealthServer({
@@ -113,7 +139,11 @@ export class Gateway implements Startable {
     const { unsynced } = this.#watch;
     if (unsynced.length > 0) return `not synced yet: ${unsynced.join(", ")}`;
     if (this.#leaf === undefined) return "no certificate yet";
-    return this.#ingress.listening || "the ingress does not listen yet";
+    if (this.#startedAtMs === undefined) return "the ingress does not listen yet";
+    return (
+      this.#isSettled(this.#startedAtMs) ||
+      `links not tried yet: ${this.#egress.untriedLinks.join(", ")}`
+    );
   }
 
   /** Resolves when it has seen its cluster and listens; rejects when it cannot, or when `signal` aborts first. */
@@ -125,15 +155,18 @@ export class Gateway implements Startable {
     await this.#watch.start(stopping);
     this.#watch.onEgressChange(() => this.#queueUpdate());
     this.#watch.peers.onEvent(() => this.#updatePeers());
+    this.#watch.exports.onEvent(({ key }) => this.#ingress.reviewExport(key));
     this.#updatePeers();
     this.#update();
     await this.#ingress.start();
+    this.#startedAtMs = this.#options.clock.nowMs();
     this.#options.logger.info({ port: this.ingressPort }, "gateway ready");
   }
 
   /**
    * Ends without cutting anyone off: not ready at once; after the delay no new
-   * connections; streams may finish until the deadline. Then {@link stop}.
+   * connections, once mirrors name it no more; streams may finish until the
+   * deadline. Then {@link stop}. One that has not begun to listen ends at once.
    */
   async drain(): Promise<void> {
     if (this.#draining) return;
@@ -142,10 +175,22 @@ export class Gateway implements Startable {
     const startMs = clock.nowMs();
     this.#draining = true;
     this.#metrics.draining.set(1);
+    if (this.#startedAtMs === undefined) {
+      await this.stop();
+      return;
+    }
     this.#ingress.announceDrain();
     logger.info({ drainDelayMs, drainDeadlineMs }, "draining");
     try {
-      await clock.sleep(drainDelayMs, signal);
+      const boundMs = Math.max(drainDelayMs, ACCEPTING_SHARE * drainDeadlineMs);
+      await Promise.all([
+        clock.sleep(drainDelayMs, signal),
+        untilUnpublished(
+          { ...this.#options, addresses: this.#options.publishedAddresses ?? [] },
+          boundMs,
+          signal,
+        ),
+      ]);
       this.#egress.stopAccepting();
       await this.#ingress.drain();
       while (this.#busy() && clock.nowMs() - startMs < drainDeadlineMs) {
@@ -168,13 +213,22 @@ export class Gateway implements Startable {
     await Promise.all([this.#watch.stop(), this.#health.stop()]);
   }
 
+  /** A replica that takes the place of another must not refuse what that one would carry. Once settled it stays so. */
+  #isSettled(startedAtMs: number): boolean {
+    const isLate = this.#options.clock.nowMs() - startedAtMs >= SETTLE_LIMIT_MS;
+    this.#settled ||= isLate || this.#egress.untriedLinks.length === 0;
+    return this.#settled;
+  }
+
   #busy(): boolean {
     return this.#egress.activeConnections > 0 || this.#ingress.activeSessions > 0;
   }
 
-  #apiServers(): Target[] {
-    const own = this.#watch.endpoints.targets("default", "kubernetes", "https");
-    return this.#options.apiServer === undefined ? own : [...own, this.#options.apiServer];
+  #forbidden(addresses: readonly string[]): ForbidsTarget {
+    const fixed = new AddressCounts();
+    fixed.add(addresses);
+    const { protectedAddresses } = this.#watch;
+    return forbidTargets((address) => fixed.has(address) || protectedAddresses.has(address));
   }
 
   /** The first change of a burst is acted on at once, the rest of it together. */
@@ -240,26 +294,4 @@ export class Gateway implements Startable {
       logger.warn({ peer, message }, "peer not accepted");
     }
   }
-}
-
-function trustedPeerOf(peer: Peer): TrustedPeer {
-  const { clusterName, trustBundle, identity } = parsePeerSpec(peer);
-  return {
-    name: peer.metadata.name,
-    serverName: peerServerName(clusterName),
-    bundlePem: trustBundle,
-    identity,
-  };
-}
-
-function leafOf({ data = {} }: Secret): CertificateAndKey {
-  const [certificatePem, privateKeyPem] = ["tls.crt", "tls.key"].map((key) =>
-    Buffer.from(data[key] ?? "", "base64").toString("utf8"),
-  );
-  if (!certificatePem || !privateKeyPem) throw new Error("tls.crt or tls.key is missing");
-  return { certificatePem, privateKeyPem };
-}
-
-function byName(one: Peer, other: Peer): number {
-  return one.metadata.name < other.metadata.name ? -1 : 1;
 }

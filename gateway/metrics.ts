@@ -85,8 +85,8 @@ export function declareGatewayMetrics(registry: Registry) {
     }),
     streams: new Counter({
       name: "isthmus_gateway_streams_total",
-      help: "Streams that ended, by result (ended, reset, refused) and reason.",
-      labelNames: ["role", "link", "result", "reason"],
+      help: "Streams that ended, by Service (namespace/name in the provider's cluster; empty when it is not, or no longer, exported or mirrored), result (ended, reset, refused, answered) and reason.",
+      labelNames: ["role", "link", "service", "result", "reason"],
       registers,
     }),
     activeStreams: new Gauge({
@@ -99,6 +99,23 @@ export function declareGatewayMetrics(registry: Registry) {
       name: "isthmus_gateway_bytes_total",
       help: "Payload bytes of streams; toRemote leaves this cluster, toLocal enters it. Counted when a stream ends.",
       labelNames: ["role", "link", "direction"],
+      registers,
+    }),
+    boundReached: new Counter({
+      name: "isthmus_gateway_bound_reached_total",
+      help: "Times that a bound was reached or crossed, by bound (docs/LIMITS.md); link is empty before a client has shown who it is.",
+      labelNames: ["role", "bound", "link"],
+      registers,
+    }),
+    handshakes: new Gauge({
+      name: "isthmus_gateway_handshakes",
+      help: "TCP connections to the ingress whose client has not shown who it is yet.",
+      registers,
+    }),
+    bufferedBytes: new Gauge({
+      name: "isthmus_gateway_buffered_bytes",
+      help: "Payload that the ingress holds for a consumer: read from one side and not yet taken by the other.",
+      labelNames: ["consumer"],
       registers,
     }),
     leafNotAfter: new Gauge({

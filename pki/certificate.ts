@@ -93,9 +93,10 @@ export function verifyLeaf(options: {
 }
 
 /**
- * Whether a bundle vouches for a certificate of exactly that identity, whatever
- * the time. For connections made while it was valid: they outlive it, but not
- * the removal of its CA from the bundle. Never throws.
+ * Whether a bundle vouches for a leaf of exactly that identity, whatever the
+ * time: signed by a CA of the bundle itself, meant for client and server use.
+ * For connections made while it was valid: they outlive it, but not the
+ * removal of its CA from the bundle. Never throws.
  */
 export function isVouchedFor(options: {
   certificatePem: string;
@@ -107,6 +108,7 @@ export function isVouchedFor(options: {
     const { uriSans } = infoOf(leaf);
     return (
       signerOf(leaf, readBundle(options.bundlePem)) !== undefined &&
+      wrongUsage(leaf) === undefined &&
       identityProblem(uriSans, options.identity) === undefined
     );
   } catch {

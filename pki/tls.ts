@@ -1,4 +1,4 @@
-import { constants } from "node:crypto";
+import { X509Certificate, constants } from "node:crypto";
 import {
   type ConnectionOptions,
   type PeerCertificate,
@@ -9,7 +9,7 @@ import {
 } from "node:tls";
 import { errorMessage } from "../api/errors.ts";
 import type { CertificateAndKey } from "./authority.ts";
-import { identityProblem, parseBundle, uriSansOf } from "./certificate.ts";
+import { identityProblem, isVouchedFor, parseBundle, uriSansOf } from "./certificate.ts";
 
 /** Mutual TLS between gateways: TLS 1.3 only, HTTP/2 by ALPN, both sides named by an exact URI SAN. */
 
@@ -18,14 +18,22 @@ export class PeerIdentityError extends Error {
   override readonly name = "PeerIdentityError";
 }
 
-/** An error unless the certificate's only URI SAN is exactly `identity`. */
+/**
+ * An error unless the certificate's only URI SAN is exactly `identity`, and a
+ * CA of the bundle signed it as a leaf for both sides' use: OpenSSL would also
+ * take an intermediate CA's, or one that names no use.
+ */
 function peerIdentityError(
   certificate: Pick<PeerCertificate, "raw">,
-  identity: string,
+  { identity, bundlePem }: { identity: string; bundlePem: string },
 ): PeerIdentityError | undefined {
   let problem: string | undefined;
   try {
     problem = identityProblem(uriSansOf(certificate.raw), identity);
+    const certificatePem = new X509Certificate(certificate.raw).toString();
+    if (problem === undefined && !isVouchedFor({ certificatePem, bundlePem, identity })) {
+      problem = "the certificate is not a leaf for client and server that a trusted CA signed";
+    }
   } catch (error) {
     problem = `the certificate cannot be parsed: ${errorMessage(error)}`;
   }
@@ -52,7 +60,7 @@ export function clientTlsOptions(options: {
     minVersion: "TLSv1.3",
     ALPNProtocols: ["h2"],
     rejectUnauthorized: true,
-    checkServerIdentity: (_host, certificate) => peerIdentityError(certificate, options.identity),
+    checkServerIdentity: (_host, certificate) => peerIdentityError(certificate, options),
   };
 }
 
@@ -134,7 +142,7 @@ export class PeerContexts {
     if (!socket.authorized) {
       return { ok: false, message: `the client's certificate is not trusted` };
     }
-    const error = peerIdentityError(socket.getPeerCertificate(), peer.identity);
+    const error = peerIdentityError(socket.getPeerCertificate(), peer);
     return error === undefined ? { ok: true, peer } : { ok: false, message: error.message };
   }
 

@@ -1,6 +1,6 @@
 import { chmod } from "node:fs/promises";
 import path from "node:path";
-import { build as esbuild, type Plugin } from "esbuild";
+import { type BuildOptions, build as esbuild, type Plugin } from "esbuild";
 import { readManifestFiles } from "../link/install/manifest-files.ts";
 
 const PROJECT_FOLDER = path.join(import.meta.dirname, "../..");
@@ -11,6 +11,18 @@ const PROGRAMS = ["controller", "gateway", "link"] as const;
 /** CommonJS dependencies call `require` for Node's own modules, which ES modules do not have. */
 const REQUIRE_BANNER =
   'import { createRequire as createRequireOfBundle } from "node:module"; const require = createRequireOfBundle(import.meta.url);';
+
+/** How every program is bundled; the bench bundles its own gateways so, too. */
+export const BUNDLE_OPTIONS = {
+  absWorkingDir: PROJECT_FOLDER,
+  bundle: true,
+  format: "esm",
+  platform: "node",
+  target: "node24",
+  banner: { js: REQUIRE_BANNER },
+  legalComments: "eof",
+  logLevel: "warning",
+} as const satisfies BuildOptions;
 
 /** Puts the manifests into the bundle in place of the module that reads them from the disk. */
 const embedManifests: Plugin = {
@@ -35,17 +47,10 @@ export async function bundle(
 ): Promise<Record<(typeof PROGRAMS)[number], string>> {
   const output = (name: string) => path.join(outputFolder, `${name}.mjs`);
   await esbuild({
-    absWorkingDir: PROJECT_FOLDER,
+    ...BUNDLE_OPTIONS,
     entryPoints: PROGRAMS.map((name) => ({ in: `cmd/${name}/${name}.ts`, out: name })),
     outdir: outputFolder,
     outExtension: { ".js": ".mjs" },
-    bundle: true,
-    format: "esm",
-    platform: "node",
-    target: "node24",
-    banner: { js: REQUIRE_BANNER },
-    legalComments: "eof",
-    logLevel: "warning",
     plugins: [embedManifests],
   });
   await chmod(output("link"), 0o755);

@@ -1,10 +1,14 @@
+import { networkInterfaces } from "node:os";
+import { terminated } from "./termination.ts";
 import { Registry, collectDefaultMetrics } from "prom-client";
 import { systemClock } from "../../api/clock.ts";
 import { errorMessage } from "../../api/errors.ts";
 import { Gateway } from "../../gateway/gateway.ts";
+import { fitOpenFiles } from "../../gateway/limits/limits.ts";
 import { type KubeClient, createKubeClient } from "../../kube/client/client.ts";
 import { loadInCluster, loadKubeconfig } from "../../kube/kubeconfig/kubeconfig.ts";
 import { createLogger } from "../../kube/logger.ts";
+import { maxOpenFiles } from "./open-files.ts";
 import { type Settings, readSettings } from "./settings.ts";
 
 /** Exit codes: 0 drained, 1 failed, 2 called wrongly. */
@@ -22,6 +26,14 @@ async function main(): Promise<number> {
   const logger = createLogger({ name: "gateway", level: logLevel }).child({ pod: podName });
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
+  const limits = fitOpenFiles(settings.limits, maxOpenFiles());
+  if (limits.maxConnections < settings.limits.maxConnections) {
+    const { maxConnections } = limits;
+    logger.warn(
+      { maxConnections },
+      "fewer connections than allowed: the limit of open files is low",
+    );
+  }
   const gateway = new Gateway({
     clusterName: settings.clusterName,
     namespace: settings.namespace,
@@ -30,7 +42,14 @@ async function main(): Promise<number> {
     drainDelayMs: settings.drainDelayMs,
     drainDeadlineMs: settings.drainDeadlineMs,
     ...(host !== undefined && { host }),
-    ...(apiServer !== undefined && { apiServer }),
+    unexportGraceMs: settings.unexportGraceMs,
+    limits,
+    neverReached: [...(apiServer === undefined ? [] : [apiServer]), ...ownAddresses()],
+    publishedAddresses: ownAddresses(),
+    sessionMaxAgeMs: settings.sessionMaxAgeMs,
+    names: { intervalMs: settings.resolveIntervalMs },
+    // There with --expose-gc, as the image runs it.
+    collectYoung: globalThis.gc && (() => globalThis.gc?.({ type: "minor" })),
     client,
     clock: systemClock,
     random: Math.random,
@@ -39,17 +58,20 @@ async function main(): Promise<number> {
   });
 
   const stopping = new AbortController();
-  const drained = new Promise<void>((resolve, reject) => {
-    const onSignal = (signal: NodeJS.Signals) => {
-      logger.info({ signal }, "signal");
-      gateway.drain().then(resolve, reject);
-    };
-    process.once("SIGTERM", onSignal);
-    process.once("SIGINT", onSignal);
-  });
+  let isEnding = false;
+  const drainWhenTold = async () => {
+    const signal = await terminated;
+    isEnding = true;
+    logger.info({ signal }, "signal");
+    await gateway.drain();
+  };
+  const drained = drainWhenTold();
   try {
-    // A signal before it has started leaves nothing to drain.
-    await Promise.race([gateway.start(stopping.signal), drained]);
+    const started = gateway.start(stopping.signal).catch((error: unknown) => {
+      // What is told to end before it has started does not start.
+      if (!isEnding) throw error;
+    });
+    await Promise.race([started, drained]);
     await drained;
     return 0;
   } catch (error) {
@@ -60,6 +82,13 @@ async function main(): Promise<number> {
     await gateway.stop();
     await client.close();
   }
+}
+
+/** Of all interfaces of the pod. */
+function ownAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap((addresses = []) =>
+    addresses.map(({ address }) => address),
+  );
 }
 
 /** Of the pod's service account, or of a kubeconfig when one is given. */

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
+import { DEFAULT_GATEWAY_LIMITS, flagOf } from "../../gateway/limits/limits.ts";
 import { generate } from "./generate.ts";
 import { table } from "./markdown.ts";
 
@@ -18,6 +19,13 @@ describe("generated files", () => {
     expect(files["docs/cli.md"]).toContain("## link join");
     expect(files["docs/METRICS.md"]).toContain("| `isthmus_mirrors` | gauge | link, state |");
   });
+});
+
+test("every bound of the gateway is documented with its flag and default", async () => {
+  const page = (await generate())["docs/LIMITS.md"];
+  for (const [limit, value] of Object.entries(DEFAULT_GATEWAY_LIMITS)) {
+    expect(page).toContain(`| \`--${flagOf(limit)}\` | ${value} |`);
+  }
 });
 
 test("a cell of a table keeps pipes and line breaks from breaking it", () => {

@@ -3,6 +3,7 @@ import path from "node:path";
 import { stringify } from "yaml";
 import { type CustomResourceDefinition, linkDefinition, peerDefinition } from "../../api/crd.ts";
 import { cliPage } from "./cli-page.ts";
+import { limitsPage } from "./limits-page.ts";
 import { metricsPage } from "./metrics-page.ts";
 
 const PROJECT_FOLDER = path.join(import.meta.dirname, "../..");
@@ -13,6 +14,7 @@ export async function generate(): Promise<Record<string, string>> {
     "manifests/base/crds/links.isthmus.dev.yaml": definitionFile(linkDefinition()),
     "manifests/base/crds/peers.isthmus.dev.yaml": definitionFile(peerDefinition()),
     "docs/METRICS.md": await metricsPage(),
+    "docs/LIMITS.md": limitsPage(),
     "docs/cli.md": cliPage(),
   };
 }

@@ -18,7 +18,7 @@ export function readFlags<Shape extends z.ZodRawShape>(
     args: [...args],
     options: Object.fromEntries(names.map((name) => [name, { type: "string" as const }])),
   });
-  return parse(schema, values, "--");
+  return parseNamed(schema, values, (name) => `--${name}`);
 }
 
 /**
@@ -26,14 +26,22 @@ export function readFlags<Shape extends z.ZodRawShape>(
  * @throws Error whose message names each variable that is wrong and what it should be.
  */
 export function readEnvironment<T>(schema: z.ZodType<T>, environment: NodeJS.ProcessEnv): T {
-  return parse(schema, environment, "");
+  return parseNamed(schema, environment, (name) => name);
 }
 
-function parse<T>(schema: z.ZodType<T>, values: unknown, prefix: string): T {
+/**
+ * Parses values by their schema.
+ * @throws Error whose message names each that is wrong, as `nameOf` says, and what it should be.
+ */
+export function parseNamed<T>(
+  schema: z.ZodType<T>,
+  values: unknown,
+  nameOf: (key: string) => string,
+): T {
   const parsed = schema.safeParse(values);
   if (parsed.success) return parsed.data;
   const issues = parsed.error.issues.map(
-    ({ path, message }) => `${prefix}${path.join(".")}: ${message}`,
+    ({ path, message }) => `${nameOf(path.join("."))}: ${message}`,
   );
   throw new Error(issues.join("; "));
 }

@@ -7,9 +7,12 @@ import type { Logger } from "../../kube/logger.ts";
 import type { CertificateAndKey } from "../../pki/authority.ts";
 import { isVouchedFor } from "../../pki/certificate.ts";
 import { clientTlsOptions } from "../../pki/tls.ts";
+import type { Bound } from "../limits/bound-reports.ts";
+import type { GatewayLimits } from "../limits/limits.ts";
 import type { GatewayMetrics } from "../metrics.ts";
 import { SessionPool } from "../session/session-pool.ts";
 import type { SessionTimes } from "../session/session-times.ts";
+import { GatewayNames, type GatewayNamesOptions } from "./gateway-names.ts";
 import { type Gate, decideGate } from "./link-gate.ts";
 import { type Liveness, UNKNOWN_LIVENESS, decideLiveness } from "./link-liveness.ts";
 import type { LinkTarget } from "./plan.ts";
@@ -19,6 +22,12 @@ export interface EgressLinkOptions {
   clusterName: string;
   sessionsPerAddress: number;
   times: (probe: LinkTarget["probe"]) => SessionTimes;
+  /** A session is replaced after about this long, in ms. */
+  maxAgeMs: number;
+  names: GatewayNamesOptions;
+  limits: GatewayLimits;
+  /** A remote gateway went beyond a bound. */
+  onBound: (bound: Bound) => void;
   nowMs: () => number;
   random: Random;
   logger: Logger;
@@ -32,6 +41,7 @@ export class EgressLink {
   readonly #options: EgressLinkOptions;
   readonly #logger: Logger;
   readonly #pool: SessionPool;
+  readonly #names: GatewayNames;
   #target: LinkTarget;
   #leaf: CertificateAndKey;
   #liveness: Liveness = UNKNOWN_LIVENESS;
@@ -51,8 +61,18 @@ export class EgressLink {
       logger: this.#logger,
       onChange: () => this.#evaluate(),
     });
-    this.#pool.setAddresses(target.addresses);
-    this.#decide();
+    this.#names = new GatewayNames({
+      ...options,
+      logger: this.#logger,
+      isUp: () => this.#liveness.up,
+      onChange: () => this.#follow(this.#target),
+    });
+    this.#follow(target);
+  }
+
+  /** Whether it was tried to reach the remote gateway, by each of its addresses. */
+  get tried(): boolean {
+    return this.#liveness.up || (!this.#names.pending && this.#pool.tried);
   }
 
   /** Whether its own sessions are up, and whether its Link is Ready: new connections need both. */
@@ -83,16 +103,24 @@ export class EgressLink {
     this.#leaf = leaf;
     if (trustChanged) this.#pool.distrust((certificatePem) => this.#trusts(certificatePem));
     if (trustChanged || leafChanged || timesChanged) this.#pool.renew();
-    this.#pool.setAddresses(target.addresses);
-    this.#decide();
+    this.#follow(target);
   }
 
   destroy(): void {
     this.#destroyed = true;
+    this.#names.stop();
     this.#pool.destroy();
     const { metrics, name } = this.#options;
     metrics.linkUp.remove({ link: name });
     metrics.linkAdmitted.remove({ link: name });
+  }
+
+  #follow({ addresses }: LinkTarget): void {
+    this.#names.set(addresses);
+    const known = this.#names.addresses;
+    // Names given in place of others have no addresses yet: those from before stay.
+    if (known.length > 0) this.#pool.setAddresses(known);
+    this.#decide();
   }
 
   #tls(): ConnectionOptions {
@@ -126,7 +154,8 @@ export class EgressLink {
     const { name, metrics } = this.#options;
     const { admission } = this.#target;
     const previous = this.#gate;
-    const gate = decideGate(this.#liveness.up, admission, this.#pool.lastFailure);
+    const failure = this.#pool.lastFailure ?? this.#names.failure;
+    const gate = decideGate(this.#liveness.up, admission, failure);
     this.#gate = gate;
     metrics.linkUp.set({ link: name }, this.#liveness.up ? 1 : 0);
     metrics.linkAdmitted.set({ link: name }, admission.admitted ? 1 : 0);

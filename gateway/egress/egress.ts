@@ -1,15 +1,19 @@
 import type { Socket } from "node:net";
 import type { Random } from "../../api/clock.ts";
-import { errorMessage } from "../../api/errors.ts";
 import type { Link } from "../../api/link.ts";
 import type { Service } from "../../api/objects.ts";
 import type { Logger } from "../../kube/logger.ts";
 import type { CertificateAndKey } from "../../pki/authority.ts";
+import { BoundReports } from "../limits/bound-reports.ts";
+import { DEFAULT_GATEWAY_LIMITS, type GatewayLimits } from "../limits/limits.ts";
+import { Shares } from "../limits/shares.ts";
 import type { GatewayMetrics } from "../metrics.ts";
 import { StreamRefusedError } from "../session/peer-session.ts";
 import { type SessionTimes, sessionTimesOf } from "../session/session-times.ts";
+import { StreamAccounts } from "../stream/stream-accounts.ts";
 import { joinTunnel } from "../stream/tunnel.ts";
 import { EgressLink } from "./egress-link.ts";
+import type { GatewayNamesOptions } from "./gateway-names.ts";
 import { type EgressPlan, type LinkTarget, planEgress, readLinkTarget } from "./plan.ts";
 import { PortListeners } from "./port-listeners.ts";
 
@@ -28,8 +32,17 @@ export interface EgressOptions {
   /** Where mirrored ports are listened on; every address when absent. */
   host?: string | undefined;
   sessionsPerAddress?: number;
+  /** A session is replaced after about this long, in ms; SESSION_MAX_AGE_MS when absent. */
+  sessionMaxAgeMs?: number;
+  /** How names of gateways are looked up. */
+  names?: GatewayNamesOptions;
   /** Times of sessions by the probe settings of their Link; sessionTimesOf when absent. */
   times?: (probe: LinkTarget["probe"]) => SessionTimes;
+  limits?: GatewayLimits;
+  /** The connections of both roles; of the egress alone when absent. */
+  connections?: Shares;
+  /** So many bytes of a connection passed, in either direction. */
+  onCarried?: (bytes: number) => void;
   nowMs: () => number;
   random: Random;
   logger: Logger;
@@ -37,6 +50,7 @@ export interface EgressOptions {
 }
 
 const DEFAULT_SESSIONS_PER_ADDRESS = 2;
+export const SESSION_MAX_AGE_MS = 3_600_000;
 /** Of a link that is not dialled: this gateway has no leaf yet. */
 const NO_SESSION = { open: false, cause: "NoSession" } as const;
 
@@ -52,12 +66,31 @@ export class Egress {
   readonly #links = new Map<string, EgressLink>();
   readonly #listeners: PortListeners;
   readonly #sockets = new Set<Socket>();
+  readonly #limits: GatewayLimits;
+  readonly #connections: Shares;
+  readonly #reports: BoundReports;
+  readonly #accounts: StreamAccounts;
   readonly #targets = new WeakMap<Link, LinkTarget>();
-  #plan: EgressPlan = { links: new Map(), problems: new Map(), routes: new Map() };
+  #plan: EgressPlan = {
+    links: new Map(),
+    problems: new Map(),
+    routes: new Map(),
+    mirrored: new Set(),
+  };
   #accepting = true;
 
   constructor(options: EgressOptions) {
     this.#options = options;
+    this.#limits = options.limits ?? DEFAULT_GATEWAY_LIMITS;
+    this.#connections =
+      options.connections ??
+      new Shares({ max: this.#limits.maxConnections, holders: () => this.#links.size });
+    this.#reports = new BoundReports({ ...options, role: "egress" });
+    this.#accounts = new StreamAccounts({
+      ...options,
+      role: "egress",
+      knows: (link, service) => this.#plan.mirrored.has(`${link}/${service}`),
+    });
     this.#listeners = new PortListeners({
       ...options,
       host: options.host,
@@ -75,12 +108,18 @@ export class Egress {
     return this.#sockets.size;
   }
 
+  /** Links of which it cannot be said yet whether this gateway reaches the remote one. */
+  get untriedLinks(): string[] {
+    return [...this.#links].filter(([, link]) => !link.tried).map(([name]) => name);
+  }
+
   /** Does what this state asks for; call it whenever something of it changed. */
   update({ links, mirrors, leaf }: EgressState): void {
     if (!this.#accepting) return;
     const previous = this.#plan;
     this.#plan = planEgress(links, mirrors, (link) => this.#read(link));
     this.#reportProblems(previous);
+    this.#accounts.forget();
     for (const [name, link] of this.#links) {
       if (leaf !== undefined && this.#plan.links.has(name)) continue;
       this.#links.delete(name);
@@ -116,6 +155,10 @@ export class Egress {
       name,
       sessionsPerAddress: this.#options.sessionsPerAddress ?? DEFAULT_SESSIONS_PER_ADDRESS,
       times: this.#options.times ?? sessionTimesOf,
+      maxAgeMs: this.#options.sessionMaxAgeMs ?? SESSION_MAX_AGE_MS,
+      names: this.#options.names ?? {},
+      limits: this.#limits,
+      onBound: (bound) => this.#reports.reached(bound, name),
       onGate: () => this.#listen(),
     });
   }
@@ -158,44 +201,70 @@ export class Egress {
   }
 
   async #carry(port: number, socket: Socket): Promise<void> {
-    const { metrics, logger } = this.#options;
     const route = this.#plan.routes.get(port);
     const link = route === undefined ? undefined : this.#links.get(route.link);
     if (route === undefined || link === undefined) {
       socket.resetAndDestroy();
       return;
     }
-    const role = "egress";
-    const labels = { role, link: route.link };
-    const startMs = this.#options.nowMs();
-    const gone = new AbortController();
-    const abandon = () => gone.abort();
+    const holder = `link/${route.link}`;
+    const refusal = this.#connections.take(holder, this.#limits.maxConnectionsPerLink);
+    if (refusal !== undefined) {
+      this.#reports.reached(refusal === "inAll" ? "Connections" : "ConnectionsPerLink", route.link);
+      socket.resetAndDestroy();
+      return;
+    }
+    const { authority, source, mirror } = route;
+    const account = this.#accounts.begin(
+      { link: route.link, consumer: this.#options.clusterName, authority: source },
+      { mirror, egressPort: port },
+    );
     this.#sockets.add(socket);
-    socket.once("close", () => this.#sockets.delete(socket));
-    socket.on("error", abandon);
-    socket.once("close", abandon);
+    socket.on("close", () => {
+      this.#sockets.delete(socket);
+      this.#connections.give(holder);
+    });
+    // `close` follows and decides.
+    socket.on("error", ignore);
     try {
-      const stream = await link.open(route.authority, gone.signal);
-      socket.off("error", abandon);
-      socket.off("close", abandon);
+      const stream = await openFor(socket, link, authority);
       if (socket.destroyed) {
         stream.close();
+        account.end({ result: "reset", reason: "Abandoned" });
         return;
       }
-      metrics.activeStreams.inc(labels);
-      joinTunnel(socket, stream, (end) => {
-        metrics.activeStreams.dec(labels);
-        metrics.streams.inc({ ...labels, result: end.result, reason: end.reason });
-        metrics.bytes.inc({ ...labels, direction: "toRemote" }, end.bytesToStream);
-        metrics.bytes.inc({ ...labels, direction: "toLocal" }, end.bytesFromStream);
-        const durationMs = this.#options.nowMs() - startMs;
-        logger.debug({ ...route, role, port, durationMs, ...end }, "stream ended");
+      account.carry();
+      joinTunnel(socket, stream, {
+        onCarried: this.#options.onCarried,
+        onEnd: ({ result, reason, bytesToStream, bytesFromStream }) => {
+          account.end({
+            result,
+            reason,
+            bytesToRemote: bytesToStream,
+            bytesToLocal: bytesFromStream,
+          });
+        },
       });
     } catch (error) {
       const reason = error instanceof StreamRefusedError ? error.reason : "Error";
-      metrics.streams.inc({ ...labels, result: "refused", reason });
-      logger.debug({ ...route, role, port, reason, error: errorMessage(error) }, "stream refused");
+      account.end({ result: "refused", reason });
       socket.resetAndDestroy();
     }
   }
+}
+
+/** Opens a stream for a connection, unless that is gone first. */
+async function openFor(socket: Socket, link: EgressLink, authority: string) {
+  const gone = new AbortController();
+  const abandon = () => gone.abort();
+  socket.on("close", abandon);
+  try {
+    return await link.open(authority, gone.signal);
+  } finally {
+    socket.off("close", abandon);
+  }
+}
+
+function ignore(): void {
+  // `close` follows and decides.
 }

@@ -58,11 +58,23 @@ describe("a route", () => {
       new Map([
         [
           10_001,
-          { link: "west", authority: "web.shop.svc:80", mirror: "shop/web-west", open: true },
+          {
+            link: "west",
+            authority: "web.shop.svc:80",
+            source: { namespace: "shop", service: "web", port: 80 },
+            mirror: "shop/web-west",
+            open: true,
+          },
         ],
         [
           10_002,
-          { link: "west", authority: "web.shop.svc:81", mirror: "shop/web-west", open: true },
+          {
+            link: "west",
+            authority: "web.shop.svc:81",
+            source: { namespace: "shop", service: "web", port: 81 },
+            mirror: "shop/web-west",
+            open: true,
+          },
         ],
       ]),
     );

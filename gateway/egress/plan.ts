@@ -35,6 +35,8 @@ interface Route {
   readonly link: string;
   /** Authority of the CONNECT stream. */
   readonly authority: string;
+  /** The Service that it names, in the provider's cluster. */
+  readonly source: { readonly namespace: string; readonly service: string; readonly port: number };
   /** `namespace/name` of the mirror Service. */
   readonly mirror: string;
   /** Whether the controller recorded the mirror as open. */
@@ -47,6 +49,8 @@ export interface EgressPlan {
   /** Links that cannot be dialled, and why. */
   readonly problems: ReadonlyMap<string, string>;
   readonly routes: ReadonlyMap<number, Route>;
+  /** `link/namespace/name` of the Services that routes lead to. */
+  readonly mirrored: ReadonlySet<string>;
 }
 
 /**
@@ -70,12 +74,15 @@ export function planEgress(
     }
   }
   const routes = new Map<number, Route>();
+  const mirrored = new Set<string>();
   for (const mirror of mirrors.toSorted(byAge)) {
     for (const [port, route] of routesOf(mirror, targets)) {
-      if (!routes.has(port)) routes.set(port, route);
+      if (routes.has(port)) continue;
+      routes.set(port, route);
+      mirrored.add(`${route.link}/${route.source.namespace}/${route.source.service}`);
     }
   }
-  return { links: targets, problems, routes };
+  return { links: targets, problems, routes, mirrored };
 }
 
 /** What a Link is dialled with. Throws an Error that says why it cannot be. */
@@ -123,8 +130,10 @@ function* routesOf(
   for (const { port, targetPort, protocol } of mirror.spec?.ports ?? []) {
     if (typeof targetPort !== "number" || (protocol ?? "TCP") !== "TCP") continue;
     if (!isEgressPort(targetPort)) continue;
-    const authority = connectAuthority(source.namespace, source.name, port);
-    yield [targetPort, { link, authority, mirror: keyOf(mirror), open }];
+    const { namespace, name: service } = source;
+    const authority = connectAuthority(namespace, service, port);
+    const named = { namespace, service, port };
+    yield [targetPort, { link, authority, source: named, mirror: keyOf(mirror), open }];
   }
 }
 

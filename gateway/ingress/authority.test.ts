@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { connectAuthority } from "../../api/names.ts";
-import { parseAuthority } from "./authority.ts";
+import { parseAuthority, printable } from "./authority.ts";
 
 test("an authority of our form names a Service, a namespace and a port", () => {
   expect(parseAuthority("web.shop.svc:80")).toEqual({
@@ -68,4 +68,30 @@ test.each([
   `web.${"a".repeat(64)}.svc:80`,
 ])("%j is refused", (text) => {
   expect(parseAuthority(text)).toBeUndefined();
+});
+
+test("what is understood of a near miss is exactly what it says, and is never an address", () => {
+  const near = fc
+    .tuple(fc.nat(20), fc.constantFrom("", ".", ":", "%", "@", "[", "\0", "A", "0", "-", "é", "/"))
+    .map(([at, inserted]) => {
+      const text = "web.shop.svc:80";
+      return text.slice(0, at) + inserted + text.slice(at);
+    });
+  fc.assert(
+    fc.property(near, (text) => {
+      const parsed = parseAuthority(text);
+      if (parsed === undefined) return;
+      expect(connectAuthority(parsed.namespace, parsed.service, parsed.port)).toBe(text);
+      expect(text).toMatch(/^[-a-z0-9]+\.[-a-z0-9]+\.svc:[1-9][0-9]{0,4}$/);
+    }),
+  );
+});
+
+test("what is logged of a stranger's text is short and printable", () => {
+  expect(printable("web\0\r\n\u001b[31m é:80")).toBe("web????[31m ?:80");
+  fc.assert(
+    fc.property(fc.string({ maxLength: 5000, unit: "binary" }), (text) => {
+      expect(printable(text)).toMatch(/^[ -~]{0,140}…?$/);
+    }),
+  );
 });

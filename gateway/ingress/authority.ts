@@ -23,3 +23,9 @@ export function parseAuthority(text: string | undefined): Authority | undefined 
   const valid = isServiceName(service) && isDnsLabel(namespace) && port >= 1 && port <= 65_535;
   return valid ? { namespace, service, port } : undefined;
 }
+
+/** A text of a stranger's as it may be logged: as long as an authority can be, of printable ASCII only. */
+export function printable(text: string): string {
+  const printed = text.slice(0, MAX_LENGTH).replaceAll(/[^ -~]/g, "?");
+  return text.length > MAX_LENGTH ? `${printed}…` : printed;
+}

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ANNOTATIONS, LABELS, MANAGED_BY } from "../../api/names.ts";
 import type { EndpointSlice, Service } from "../../api/objects.ts";
+import { parseAuthority } from "./authority.ts";
 import { type ConnectDecision, authorize } from "./authorize.ts";
 import { EndpointIndex, pruneSlice } from "./endpoint-index.ts";
 import { forbidTargets } from "./forbidden-addresses.ts";
@@ -43,11 +44,14 @@ function decide(world: World = {}): ConnectDecision {
     endpoints.add(`shop/${kept.metadata.name}`, kept);
   }
   return authorize(
-    { authority: world.authority ?? "web.shop.svc:80", consumer: world.consumer ?? "east" },
+    {
+      authority: parseAuthority(world.authority ?? "web.shop.svc:80"),
+      consumer: world.consumer ?? "east",
+    },
     {
       services: new Map([["shop/web", service]]),
       endpoints,
-      forbids: forbidTargets(() => [API_SERVER]),
+      forbids: forbidTargets((address) => address === API_SERVER.address),
     },
     () => world.random ?? 0,
   );
@@ -75,7 +79,7 @@ const refused = (decision: ConnectDecision) =>
 
 describe("a permitted request", () => {
   test("goes to a ready endpoint at the target port, with another in reserve", () => {
-    expect(decide()).toEqual({
+    expect(decide()).toMatchObject({
       ok: true,
       targets: [
         { address: "10.1.0.1", port: 8080 },
@@ -86,7 +90,7 @@ describe("a permitted request", () => {
   });
 
   test("has no reserve when there is one endpoint", () => {
-    expect(decide({ slices: [slice("a", ["10.1.0.1"])] })).toEqual({
+    expect(decide({ slices: [slice("a", ["10.1.0.1"])] })).toMatchObject({
       ok: true,
       targets: [{ address: "10.1.0.1", port: 8080 }],
     });
@@ -97,7 +101,7 @@ describe("a permitted request", () => {
       addressType: "IPv6",
       ports: [{ name: "http", port: 9090 }],
     }));
-    expect(decide({ slices: [slice("a", ["10.1.0.1"]), other], random: 0.99 })).toEqual({
+    expect(decide({ slices: [slice("a", ["10.1.0.1"]), other], random: 0.99 })).toMatchObject({
       ok: true,
       targets: [
         { address: "fd00::1", port: 9090 },
@@ -154,7 +158,7 @@ describe("an endpoint is never used", () => {
         conditions: condition,
       })),
     }));
-    expect(decide({ slices: [mixed] })).toEqual({
+    expect(decide({ slices: [mixed] })).toMatchObject({
       ok: true,
       targets: [{ address: "10.1.0.3", port: 8080 }],
     });
@@ -192,6 +196,29 @@ describe("an endpoint is never used", () => {
   ])("%s", (_what, unusable) => {
     expect(refused(decide({ slices: [unusable] }))).toBe("503 NoReadyEndpoints");
   });
+});
+
+test("few endpoints are looked at, however many there are that must not be reached", () => {
+  let looks = 0;
+  const targets = Array.from({ length: 100_000 }, () => ({ address: "127.0.0.1", port: 80 }));
+  const service: Service = {
+    metadata: { namespace: "shop", name: "web", annotations: { [ANNOTATIONS.export]: "true" } },
+    spec: { clusterIP: "10.0.0.1", ports: [{ port: 80 }] },
+  };
+  const decision = authorize(
+    { authority: parseAuthority("web.shop.svc:80"), consumer: "east" },
+    {
+      services: new Map([["shop/web", service]]),
+      endpoints: { targets: () => targets },
+      forbids: () => {
+        looks += 1;
+        return true;
+      },
+    },
+    Math.random,
+  );
+  expect(refused(decision)).toBe("503 NoReadyEndpoints");
+  expect(looks).toBe(16);
 });
 
 test("an index forgets a slice that is gone or went to another Service", () => {

@@ -2,22 +2,20 @@ import { type ServerHttp2Session, constants } from "node:http2";
 import type { TLSSocket } from "node:tls";
 import type { TrustedPeer } from "../../pki/tls.ts";
 import { isVouchedFor } from "../../pki/certificate.ts";
+import type { BoundReports } from "../limits/bound-reports.ts";
+import type { GatewayLimits } from "../limits/limits.ts";
 import type { GatewayMetrics } from "../metrics.ts";
 import { callAt } from "../session/call-at.ts";
 import { watchPings } from "../session/ping-watch.ts";
-
-/**
- * A consumer that says nothing is given up after 15 s, as TCP keep-alive would
- * do were nothing on the way to it: endpoints are not kept waiting for it.
- */
-export const CONSUMER_PING_TIMES = { intervalMs: 5000, timeoutMs: 10_000 };
+import type { ConsumerBounds } from "./consumer-bounds.ts";
 
 export interface ConsumerSessionsOptions {
-  maxPerConsumer: number;
-  pingTimes: { intervalMs: number; timeoutMs: number };
+  limits: GatewayLimits;
+  bounds: ConsumerBounds;
   nowMs: () => number;
   /** A session was ended from here, and why. */
   onEnded: (consumer: string, why: string) => void;
+  reports: BoundReports;
   metrics: GatewayMetrics;
 }
 
@@ -35,23 +33,26 @@ export class ConsumerSessions {
   }
 
   /**
-   * Keeps a session until it closes; false when the consumer has as many as it
-   * may. Ends it when the consumer is silent for too long; lets it take no
+   * Keeps a session until it closes; false when a bound does not allow it. Ends it when the consumer is silent for too long; lets it take no
    * more streams once the certificate expires that the consumer showed for it.
    */
   add(consumer: string, session: ServerHttp2Session, socket: TLSSocket): boolean {
     const sessions = this.#byConsumer.get(consumer) ?? new Map<ServerHttp2Session, string>();
-    const { maxPerConsumer, pingTimes, nowMs } = this.#options;
-    if (sessions.size >= maxPerConsumer) return false;
+    const { limits, bounds, nowMs, reports } = this.#options;
+    if (!bounds.admitSession(consumer, session, socket)) return false;
     this.#byConsumer.set(consumer, sessions);
     const certificate = socket.getPeerX509Certificate();
     sessions.set(session, certificate?.toString() ?? "");
     this.#report(consumer, sessions.size);
     this.#options.metrics.ingressAccepted.inc({ consumer });
     const stopPings = watchPings(session, socket, {
-      ...pingTimes,
-      onAnswer: () => undefined,
-      onDead: () => this.#end(consumer, session, "the consumer does not answer a PING"),
+      intervalMs: limits.peerPingIntervalMs,
+      timeoutMs: limits.peerPingTimeoutMs,
+      onAnswer: () => bounds.answered(consumer, session),
+      onDead: () => {
+        reports.reached("Silence", consumer);
+        this.#end(consumer, session, "the consumer does not answer a PING");
+      },
     });
     const stopExpiry = callAt(certificate?.validToDate.getTime() ?? 0, nowMs, () =>
       session.close(),
@@ -68,6 +69,7 @@ export class ConsumerSessions {
 
   /** Ends at once every session whose consumer is gone or no longer vouched for by `peers`. */
   revoke(peers: ReadonlyMap<string, TrustedPeer>): void {
+    this.#options.bounds.keepOnly(peers);
     for (const [consumer, sessions] of this.#byConsumer) {
       const peer = peers.get(consumer);
       for (const [session, certificatePem] of sessions) {

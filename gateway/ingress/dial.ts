@@ -2,6 +2,14 @@ import { type Socket, connect } from "node:net";
 import { KEEP_ALIVE_MS } from "../stream/tunnel.ts";
 import type { Target } from "./endpoint-index.ts";
 
+export interface DialOptions {
+  /** For each target. */
+  timeoutMs: number;
+  signal: AbortSignal;
+  /** A target did not answer in time. */
+  onTimeout?: () => void;
+}
+
 /**
  * Connects to the first of the targets that answers within `timeoutMs`, tried
  * one after the other. Resolves to undefined when none does, or when `signal`
@@ -9,7 +17,7 @@ import type { Target } from "./endpoint-index.ts";
  */
 export async function dial(
   targets: readonly Target[],
-  options: { timeoutMs: number; signal: AbortSignal },
+  options: DialOptions,
 ): Promise<Socket | undefined> {
   for (const target of targets) {
     if (options.signal.aborted) return undefined;
@@ -21,7 +29,7 @@ export async function dial(
 
 function dialOne(
   { address, port }: Target,
-  { timeoutMs, signal }: { timeoutMs: number; signal: AbortSignal },
+  { timeoutMs, signal, onTimeout }: DialOptions,
 ): Promise<Socket | undefined> {
   return new Promise((resolve) => {
     const socket = connect({
@@ -33,7 +41,10 @@ function dialOne(
       keepAliveInitialDelay: KEEP_ALIVE_MS,
     });
     const abandon = () => socket.destroy();
-    const timer = setTimeout(abandon, timeoutMs);
+    const timer = setTimeout(() => {
+      onTimeout?.();
+      abandon();
+    }, timeoutMs);
     signal.addEventListener("abort", abandon, { once: true });
     const settle = (result: Socket | undefined) => {
       clearTimeout(timer);
@@ -42,9 +53,12 @@ function dialOne(
       resolve(result);
     };
     const failed = () => settle(undefined);
-    // `close` follows and decides.
-    socket.on("error", () => undefined);
-    socket.once("close", failed);
+    socket.on("error", ignore);
+    socket.on("close", failed);
     socket.once("connect", () => settle(socket));
   });
+}
+
+function ignore(): void {
+  // `close` follows and decides.
 }

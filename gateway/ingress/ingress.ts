@@ -1,55 +1,22 @@
-import { once } from "node:events";
-import {
-  type Http2SecureServer,
-  type ServerHttp2Session,
-  constants,
-  createSecureServer,
-} from "node:http2";
-import { type Server, createServer } from "node:net";
-import { TLSSocket } from "node:tls";
+import { type ServerHttp2Session, constants } from "node:http2";
+import type { TLSSocket } from "node:tls";
 import type { Clock, Random } from "../../api/clock.ts";
 import { consumerOfServerName } from "../../api/names.ts";
 import type { Logger } from "../../kube/logger.ts";
 import type { CertificateAndKey } from "../../pki/authority.ts";
 import { PeerContexts, type TrustedPeer } from "../../pki/tls.ts";
 import type { GatewayMetrics } from "../metrics.ts";
-import {
-  HEADER_LIST_BYTES,
-  HEADER_PAIRS,
-  SESSION_KEEP_ALIVE_MS,
-  SESSION_MEMORY_MB,
-  SESSION_WINDOW_BYTES,
-  STREAMS_PER_SESSION,
-  STREAM_RESETS_PER_SECOND,
-  STREAM_RESET_BURST,
-  STREAM_WINDOW_BYTES,
-} from "../session/session-limits.ts";
+import { BoundReports } from "../limits/bound-reports.ts";
+import { DEFAULT_GATEWAY_LIMITS, type GatewayLimits } from "../limits/limits.ts";
+import { Shares } from "../limits/shares.ts";
+import { StreamAccounts } from "../stream/stream-accounts.ts";
 import type { ClusterView } from "./authorize.ts";
-import {
-  CONSUMER_PING_TIMES,
-  ConsumerSessions,
-  type ConsumerSessionsOptions,
-} from "./consumer-sessions.ts";
+import { ConsumerBounds } from "./consumer-bounds.ts";
+import { ConsumerServer } from "./consumer-server.ts";
+import { ConsumerSessions } from "./consumer-sessions.ts";
+import { reapWhenDestroyed } from "../session/reap.ts";
+import { OpenStreams } from "./open-streams.ts";
 import { serveStream } from "./serve-stream.ts";
-
-/** What the ingress takes from each and all consumers at most. */
-export interface IngressLimits {
-  sessionsPerConsumer: number;
-  streamsPerSession: number;
-  /** TCP connections, with those still in their handshake. */
-  connections: number;
-  handshakeTimeoutMs: number;
-  /** For each of the two endpoints that are tried. */
-  dialTimeoutMs: number;
-}
-
-export const DEFAULT_INGRESS_LIMITS: IngressLimits = {
-  sessionsPerConsumer: 256,
-  streamsPerSession: STREAMS_PER_SESSION,
-  connections: 4096,
-  handshakeTimeoutMs: 5000,
-  dialTimeoutMs: 5000,
-};
 
 export interface IngressOptions {
   /** This cluster's own name, which the ready probe tells. */
@@ -58,15 +25,20 @@ export interface IngressOptions {
   /** Every address when absent. */
   host?: string | undefined;
   view: ClusterView;
-  limits?: IngressLimits;
-  /** How silent consumers are found, in ms; CONSUMER_PING_TIMES when absent. */
-  pingTimes?: ConsumerSessionsOptions["pingTimes"];
+  limits?: GatewayLimits;
+  /** The connections of both roles; of the ingress alone when absent. */
+  connections?: Shares;
+  /** How long open streams go on after their Service was unexported, in ms; UNEXPORT_GRACE_MS when absent. */
+  unexportGraceMs?: number | undefined;
+  /** So many bytes of a connection passed, in either direction. */
+  onCarried?: (bytes: number) => void;
   clock: Clock;
   random: Random;
   logger: Logger;
   metrics: GatewayMetrics;
 }
 
+export const UNEXPORT_GRACE_MS = 10_000;
 /** Streams under way when a drain is announced still arrive within this. */
 const DRAIN_NOTICE_MS = 250;
 /** Over this time all sessions are opened anew after a change of the certificate; shorter than any overlap of two CAs. */
@@ -80,63 +52,72 @@ const LAST_STREAM_ID_ANY = 2 ** 31 - 1;
  */
 export class Ingress {
   readonly #options: IngressOptions;
-  readonly #limits: IngressLimits;
+  readonly #limits: GatewayLimits;
+  readonly #reports: BoundReports;
+  readonly #bounds: ConsumerBounds;
   readonly #contexts = new PeerContexts();
   readonly #sessions: ConsumerSessions;
-  readonly #http: Http2SecureServer;
-  /** Its own, so that it can stop accepting without touching sessions. */
-  readonly #listener: Server;
+  readonly #openStreams: OpenStreams;
+  readonly #accounts: StreamAccounts;
+  readonly #server: ConsumerServer;
   #draining = false;
+  #peerCount = 0;
 
   constructor(options: IngressOptions) {
     this.#options = options;
-    this.#limits = options.limits ?? DEFAULT_INGRESS_LIMITS;
+    const { view, clock, logger, metrics } = options;
+    const nowMs = () => clock.nowMs();
+    const limits = options.limits ?? DEFAULT_GATEWAY_LIMITS;
+    this.#limits = limits;
+    this.#reports = new BoundReports({ role: "ingress", metrics, logger, nowMs });
+    const reports = this.#reports;
+    const peers = () => this.#peerCount;
+    this.#bounds = new ConsumerBounds({
+      limits,
+      connections:
+        options.connections ?? new Shares({ max: limits.maxConnections, holders: peers }),
+      peers,
+      reports,
+      nowMs,
+      metrics,
+    });
     this.#sessions = new ConsumerSessions({
-      maxPerConsumer: this.#limits.sessionsPerConsumer,
-      pingTimes: options.pingTimes ?? CONSUMER_PING_TIMES,
-      nowMs: () => options.clock.nowMs(),
-      onEnded: (consumer, why) => options.logger.info({ consumer, why }, "session ended"),
-      metrics: options.metrics,
+      limits,
+      bounds: this.#bounds,
+      nowMs,
+      onEnded: (consumer, why) => logger.info({ consumer, why }, "session ended"),
+      reports,
+      metrics,
     });
-    this.#http = createSecureServer({
-      ...this.#contexts.serverOptions(this.#limits),
-      settings: {
-        initialWindowSize: STREAM_WINDOW_BYTES,
-        maxConcurrentStreams: this.#limits.streamsPerSession,
-        maxHeaderListSize: HEADER_LIST_BYTES,
-      },
-      maxHeaderListPairs: HEADER_PAIRS,
-      maxSessionMemory: SESSION_MEMORY_MB,
-      streamResetBurst: STREAM_RESET_BURST,
-      streamResetRate: STREAM_RESETS_PER_SECOND,
+    this.#openStreams = new OpenStreams({
+      services: view.services,
+      graceMs: options.unexportGraceMs ?? UNEXPORT_GRACE_MS,
+      clock,
     });
-    this.#http.on("session", (session: ServerHttp2Session) => this.#accept(session));
-    this.#http.on("tlsClientError", (error: NodeJS.ErrnoException, socket: TLSSocket) => {
-      // A certificate that does not pass is only told by the socket; the error is then a "socket hang up".
-      const { authorizationError: problem } = socket;
-      if (problem) this.#refuse(String(problem), "the client's certificate is not accepted");
-      else this.#refuse(error.code ?? "Handshake", error.message);
-      socket.destroy();
+    this.#accounts = new StreamAccounts({
+      ...options,
+      role: "ingress",
+      nowMs,
+      knows: (_consumer, service) => view.services.get(service) !== undefined,
     });
-    this.#http.on("unknownProtocol", (socket) => {
-      this.#refuse("UnknownProtocol", "the client did not ask for HTTP/2");
-      socket.destroy();
+    this.#server = new ConsumerServer({
+      contexts: this.#contexts,
+      limits,
+      reports,
+      onSession: (session, socket) => this.#accept(session, socket),
+      nowMs,
+      logger,
+      metrics,
     });
-    this.#listener = createServer(
-      { noDelay: true, keepAlive: true, keepAliveInitialDelay: SESSION_KEEP_ALIVE_MS },
-      (socket) => this.#http.emit("connection", socket),
-    );
-    this.#listener.maxConnections = this.#limits.connections;
   }
 
   /** The port it listens on; 0 while it does not. */
   get port(): number {
-    const address = this.#listener.address();
-    return typeof address === "object" && address !== null ? address.port : 0;
+    return this.#server.port;
   }
 
   get listening(): boolean {
-    return this.#listener.listening;
+    return this.#server.listening;
   }
 
   /** Sessions open now. */
@@ -166,17 +147,21 @@ export class Ingress {
       const consumer = consumerOfServerName(peer.serverName);
       if (consumer !== undefined && !refused.has(peer.name)) byConsumer.set(consumer, peer);
     }
+    this.#peerCount = byConsumer.size;
     this.#sessions.revoke(byConsumer);
     return refused;
   }
 
+  /** Call it when what is exported of `namespace/name` may have changed: streams that it admits no more end. */
+  reviewExport(service: string): void {
+    this.#openStreams.review(service);
+    this.#accounts.forget();
+  }
+
   /** Listens. Rejects when it cannot. */
   async start(): Promise<void> {
-    this.#listener.listen({ port: this.#options.port, host: this.#options.host, backlog: 1024 });
-    await once(this.#listener, "listening");
-    this.#listener.on("error", (error) => {
-      this.#options.logger.error({ error: error.message }, "ingress listener");
-    });
+    await this.#server.listen(this.#options.port, this.#options.host);
+    this.#bounds.start();
   }
 
   /** From now on, the ready probe says no. */
@@ -187,7 +172,7 @@ export class Ingress {
   /** Accepts no more connections, and asks every session for no more streams; those open may finish. */
   async drain(): Promise<void> {
     this.announceDrain();
-    this.#listener.close();
+    this.#server.close();
     await this.#sendAway(this.#sessions.all);
     for (const session of this.#sessions.all) session.close();
   }
@@ -195,7 +180,9 @@ export class Ingress {
   /** Ends everything at once. */
   destroy(): void {
     this.announceDrain();
-    this.#listener.close();
+    this.#server.close();
+    this.#openStreams.stop();
+    this.#bounds.stop();
     this.#sessions.destroy();
   }
 
@@ -221,45 +208,39 @@ export class Ingress {
     for (const session of open) session.close();
   }
 
-  #accept(session: ServerHttp2Session): void {
+  #accept(session: ServerHttp2Session, socket: TLSSocket): void {
+    reapWhenDestroyed(session, socket);
     session.on("error", (error) => {
       this.#options.logger.debug({ error: error.message }, "ingress session failed");
     });
-    const { socket } = session;
-    const verdict =
-      socket instanceof TLSSocket
-        ? this.#contexts.verify(socket)
-        : { ok: false as const, message: "not TLS" };
+    const verdict = this.#contexts.verify(socket);
     const consumer = verdict.ok ? consumerOfServerName(verdict.peer.serverName) : undefined;
-    if (!(socket instanceof TLSSocket) || consumer === undefined) {
-      this.#refuse("NotAuthorized", verdict.ok ? "not a peer's name" : verdict.message);
+    if (consumer === undefined) {
+      this.#server.refuse("NotAuthorized", verdict.ok ? "not a peer's name" : verdict.message);
       session.destroy();
       return;
     }
     if (!this.#sessions.add(consumer, session, socket)) {
-      this.#refuse("TooManySessions", `consumer ${consumer} has too many sessions`);
-      session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
+      this.#server.refuse("TooManySessions", `consumer ${consumer} has too many sessions`);
+      session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+      // Not before that was said.
+      setImmediate(() => session.destroy());
       return;
     }
-    session.setLocalWindowSize(SESSION_WINDOW_BYTES);
-    const { clusterName, view, random, clock, logger, metrics } = this.#options;
     session.on("stream", (stream, headers) => {
+      const isConnect = headers[":method"] === "CONNECT";
+      if (!this.#bounds.admitStream(consumer, stream, isConnect)) return;
       void serveStream(stream, headers, {
+        ...this.#options,
         consumer,
-        clusterName,
         draining: this.#draining,
-        view,
-        dialTimeoutMs: this.#limits.dialTimeoutMs,
-        random,
-        clock,
-        logger,
-        metrics,
+        dialTimeoutMs: this.#limits.endpointConnectTimeoutMs,
+        onDialTimeout: () => this.#reports.reached("EndpointConnectTimeout", consumer),
+        onCarried: this.#options.onCarried,
+        onCarry: (carrying, target) => this.#bounds.carry(consumer, carrying, target),
+        openStreams: this.#openStreams,
+        accounts: this.#accounts,
       });
     });
-  }
-
-  #refuse(reason: string, message: string): void {
-    this.#options.metrics.ingressRefused.inc({ reason });
-    this.#options.logger.info({ reason, message }, "connection refused");
   }
 }

@@ -1,11 +1,15 @@
 import { GATEWAY_READY_PATH } from "../../api/names.ts";
 import { type IncomingHttpHeaders, type ServerHttp2Stream, constants } from "node:http2";
-import type { Clock, Random } from "../../api/clock.ts";
-import type { Logger } from "../../kube/logger.ts";
-import type { GatewayMetrics } from "../metrics.ts";
+import type { Socket } from "node:net";
+import type { Random } from "../../api/clock.ts";
+import { authorityOf } from "../session/peer-session.ts";
+import type { StreamAccount, StreamAccounts } from "../stream/stream-accounts.ts";
 import { joinTunnel } from "../stream/tunnel.ts";
+import { parseAuthority, printable } from "./authority.ts";
 import { type ClusterView, type Refusal, authorize } from "./authorize.ts";
 import { dial } from "./dial.ts";
+import type { Target } from "./endpoint-index.ts";
+import type { OpenStreams } from "./open-streams.ts";
 
 export interface StreamContext {
   readonly consumer: string;
@@ -13,10 +17,19 @@ export interface StreamContext {
   readonly draining: boolean;
   readonly view: ClusterView;
   readonly dialTimeoutMs: number;
+  /** An endpoint did not answer in time. */
+  readonly onDialTimeout: () => void;
+  /** The stream carries this connection from now on. */
+  readonly onCarry: (stream: ServerHttp2Stream, socket: Socket) => void;
+  readonly onCarried: ((bytes: number) => void) | undefined;
   readonly random: Random;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly metrics: GatewayMetrics;
+  readonly openStreams: OpenStreams;
+  readonly accounts: StreamAccounts;
+}
+
+/** What it was admitted to was taken back. */
+class StreamCutError extends Error {
+  override readonly name = "StreamCutError";
 }
 
 /** Answers one stream of an authenticated session: a CONNECT, or the ready probe. Never throws. */
@@ -28,67 +41,93 @@ export async function serveStream(
   // `close` follows and decides.
   stream.on("error", () => undefined);
   if (headers[":method"] === "CONNECT") {
-    await serveConnect(stream, headers[":authority"], context);
-  } else if (headers[":method"] === "GET" && headers[":path"] === GATEWAY_READY_PATH) {
-    const { clusterName, draining } = context;
+    await serveConnect(stream, headers[":authority"] ?? "", context);
+    return;
+  }
+  const { consumer, clusterName, draining, accounts } = context;
+  const account = accounts.begin({ link: consumer, consumer, authority: undefined });
+  if (headers[":method"] === "GET" && headers[":path"] === GATEWAY_READY_PATH) {
     const body = JSON.stringify({ cluster: clusterName, draining });
     stream.respond({ ":status": draining ? 503 : 200, "content-type": "application/json" });
     stream.end(body);
+    account.end({ result: "answered", reason: "ReadyProbe" });
   } else {
-    refuse(stream, { status: 405, reason: "MethodNotAllowed" }, context);
+    refuse(stream, { status: 405, reason: "MethodNotAllowed" }, account);
   }
 }
 
 async function serveConnect(
   stream: ServerHttp2Stream,
-  authority: string | undefined,
+  text: string,
   context: StreamContext,
 ): Promise<void> {
-  const { consumer, view, random, clock, logger, metrics } = context;
-  const startMs = clock.nowMs();
+  const { consumer, view, random, openStreams, accounts } = context;
+  const authority = parseAuthority(text);
+  const about = authority === undefined ? { authority: printable(text) } : {};
+  const account = accounts.begin({ link: consumer, consumer, authority }, about);
   const decision = authorize({ authority, consumer }, view, random);
   if (!decision.ok) {
-    refuse(stream, decision.refusal, context, authority);
+    refuse(stream, decision.refusal, account);
     return;
   }
-  const gone = new AbortController();
-  const abandon = () => gone.abort();
-  stream.once("close", abandon);
-  const socket = await dial(decision.targets, {
-    timeoutMs: context.dialTimeoutMs,
-    signal: gone.signal,
+  let cutFor = "";
+  const forget = openStreams.add({ ...decision.admitted, consumer }, () => {
+    cutFor = "Unexported";
+    stream.destroy(new StreamCutError(cutFor));
   });
-  stream.off("close", abandon);
+  const socket = await dialFor(stream, decision.targets, context);
   if (stream.destroyed) {
+    forget();
     socket?.destroy();
-    metrics.streams.inc({ role: "ingress", link: consumer, result: "reset", reason: "Abandoned" });
+    account.end({ result: "reset", reason: cutFor || "Abandoned" });
     return;
   }
   if (socket === undefined) {
-    refuse(stream, { status: 503, reason: "EndpointUnreachable" }, context, authority);
+    forget();
+    refuse(stream, { status: 503, reason: "EndpointUnreachable" }, account);
     return;
   }
   stream.respond({ ":status": 200 });
-  const labels = { role: "ingress", link: consumer } as const;
-  metrics.activeStreams.inc(labels);
-  joinTunnel(socket, stream, (end) => {
-    metrics.activeStreams.dec(labels);
-    metrics.streams.inc({ ...labels, result: end.result, reason: end.reason });
-    metrics.bytes.inc({ ...labels, direction: "toRemote" }, end.bytesToStream);
-    metrics.bytes.inc({ ...labels, direction: "toLocal" }, end.bytesFromStream);
-    const durationMs = clock.nowMs() - startMs;
-    logger.debug({ ...labels, authority, durationMs, ...end }, "stream ended");
+  context.onCarry(stream, socket);
+  account.carry(authorityOf({ host: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 }));
+  joinTunnel(socket, stream, {
+    onCarried: context.onCarried,
+    onEnd: ({ result, reason, bytesToStream, bytesFromStream }) => {
+      forget();
+      account.end({
+        result,
+        reason: cutFor || reason,
+        bytesToRemote: bytesToStream,
+        bytesToLocal: bytesFromStream,
+      });
+    },
   });
+}
+
+/** Dials for a stream, unless that is closed first. */
+async function dialFor(
+  stream: ServerHttp2Stream,
+  targets: readonly Target[],
+  { dialTimeoutMs, onDialTimeout }: StreamContext,
+): Promise<Socket | undefined> {
+  const gone = new AbortController();
+  const abandon = () => gone.abort();
+  stream.on("close", abandon);
+  const socket = await dial(targets, {
+    timeoutMs: dialTimeoutMs,
+    signal: gone.signal,
+    onTimeout: onDialTimeout,
+  });
+  stream.off("close", abandon);
+  return socket;
 }
 
 function refuse(
   stream: ServerHttp2Stream,
   { status, reason }: Refusal,
-  { consumer, logger, metrics }: StreamContext,
-  authority?: string,
+  account: StreamAccount,
 ): void {
-  metrics.streams.inc({ role: "ingress", link: consumer, result: "refused", reason });
-  logger.debug({ role: "ingress", link: consumer, authority, status, reason }, "stream refused");
+  account.end({ result: "refused", reason });
   if (stream.destroyed) return;
   // The client's side may stay open: RFC 9113 section 8.1 ends it with NO_ERROR.
   stream.once("finish", () => stream.close(constants.NGHTTP2_NO_ERROR));

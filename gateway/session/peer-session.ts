@@ -1,20 +1,26 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
 import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from "node:tls";
 import { errorMessage } from "../../api/errors.ts";
+import { refusalReason } from "../stream/refusal-reasons.ts";
+import type { Bound } from "../limits/bound-reports.ts";
+import type { GatewayLimits } from "../limits/limits.ts";
+import { guardFrames, sessionOptions, sessionSettings } from "../limits/session-guard.ts";
 import { callAt } from "./call-at.ts";
+import { reapWhenDestroyed } from "./reap.ts";
 import { watchPings } from "./ping-watch.ts";
-import {
-  SESSION_KEEP_ALIVE_MS,
-  SESSION_MEMORY_MB,
-  SESSION_WINDOW_BYTES,
-  STREAM_WINDOW_BYTES,
-} from "./session-limits.ts";
+import { SESSION_KEEP_ALIVE_MS } from "./session-limits.ts";
 import type { SessionTimes } from "./session-times.ts";
 
 /** Where a remote gateway listens. `host` is an IP address or a DNS name. */
 export interface GatewayAddress {
   host: string;
   port: number;
+}
+
+/** What a remote may do, and who hears that it did more. */
+export interface SessionBounds {
+  limits: GatewayLimits;
+  onBound: (bound: Bound) => void;
 }
 
 /** What a session tells its owner. */
@@ -68,6 +74,7 @@ export class PeerSession {
   readonly #socket: TLSSocket;
   readonly #session: ClientHttp2Session;
   readonly #times: SessionTimes;
+  readonly #streamClosed = () => void (this.#activeStreams -= 1);
   #answeredPings = 0;
   #activeStreams = 0;
   #draining = false;
@@ -76,10 +83,14 @@ export class PeerSession {
 
   constructor(
     address: GatewayAddress,
-    options: { tls: ConnectionOptions; times: SessionTimes; nowMs: () => number },
+    options: SessionBounds & {
+      tls: ConnectionOptions;
+      times: SessionTimes;
+      nowMs: () => number;
+    },
     events: SessionEvents,
   ) {
-    const { tls, times, nowMs } = options;
+    const { tls, times, nowMs, limits, onBound } = options;
     this.address = address;
     this.#times = times;
     this.#socket = tlsConnect({ ...tls, host: address.host, port: address.port });
@@ -87,8 +98,12 @@ export class PeerSession {
     this.#socket.setKeepAlive(true, SESSION_KEEP_ALIVE_MS);
     this.#session = connect(`https://${authorityOf(address)}`, {
       createConnection: () => this.#socket,
-      settings: { initialWindowSize: STREAM_WINDOW_BYTES, enablePush: false },
-      maxSessionMemory: SESSION_MEMORY_MB,
+      settings: { ...sessionSettings(limits), enablePush: false },
+      ...sessionOptions(limits),
+    });
+    guardFrames(this.#session, { limits, nowMs, onCrossed: onBound });
+    this.#session.once("connect", () => {
+      this.#session.setLocalWindowSize(limits.sessionWindowBytes);
     });
     this.#follow(events, nowMs);
   }
@@ -136,32 +151,23 @@ export class PeerSession {
         return;
       }
       this.#activeStreams += 1;
-      const cancel = () => stream.close(constants.NGHTTP2_CANCEL);
-      const timer = setTimeout(cancel, this.#times.openTimeoutMs);
-      const settle = () => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", cancel);
-      };
-      signal.addEventListener("abort", cancel, { once: true });
-      if (signal.aborted) cancel();
+      cancelUntilAnswered(stream, this.#times.openTimeoutMs, signal);
+      const closed = () => reject(this.#closedBeforeAnswer(stream.rstCode));
       stream.once("response", (headers) => {
-        settle();
+        stream.off("close", closed);
         const status = headers[":status"] ?? 0;
         if (status === 200) {
           resolve(stream);
           return;
         }
-        const reason = String(headers["isthmus-reason"] ?? `Status${status}`).slice(0, 64);
+        const reason = refusalReason(headers["isthmus-reason"]);
         reject(new StreamRefusedError(reason, `the remote answered ${status} (${reason})`));
-        cancel();
+        stream.close(constants.NGHTTP2_CANCEL);
       });
       // `close` follows and decides.
-      stream.on("error", () => undefined);
-      stream.once("close", () => {
-        this.#activeStreams -= 1;
-        settle();
-        reject(this.#closedBeforeAnswer(stream.rstCode));
-      });
+      stream.on("error", ignore);
+      stream.on("close", closed);
+      stream.on("close", this.#streamClosed);
     });
   }
 
@@ -187,7 +193,6 @@ export class PeerSession {
     }, connectTimeoutMs);
     let unwatch: (() => void)[] = [];
     session.once("connect", () => {
-      session.setLocalWindowSize(SESSION_WINDOW_BYTES);
       const certificate = this.#socket.getPeerX509Certificate();
       this.#remoteCertificatePem = certificate?.toString();
       const stopPings = watchPings(session, this.#socket, {
@@ -202,6 +207,7 @@ export class PeerSession {
       });
       unwatch = [stopPings, ...this.#watchExpiry(certificate?.validToDate, events, nowMs)];
     });
+    reapWhenDestroyed(session, this.#socket);
     session.on("error", (error) => (this.#error ??= error));
     this.#socket.on("error", (error) => (this.#error ??= error));
     session.on("goaway", () => {
@@ -247,6 +253,33 @@ export class PeerSession {
       refused || sessionEnded,
     );
   }
+}
+
+/**
+ * Cancels a stream that is not answered in time, or whose client is gone. What
+ * waits for the answer is let go with it: streams may live for days.
+ */
+function cancelUntilAnswered(
+  stream: ClientHttp2Stream,
+  timeoutMs: number,
+  signal: AbortSignal,
+): void {
+  const cancel = () => stream.close(constants.NGHTTP2_CANCEL);
+  const timer = setTimeout(cancel, timeoutMs);
+  const settle = () => {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", cancel);
+    stream.off("response", settle);
+    stream.off("close", settle);
+  };
+  stream.on("response", settle);
+  stream.on("close", settle);
+  signal.addEventListener("abort", cancel);
+  if (signal.aborted) cancel();
+}
+
+function ignore(): void {
+  // `close` follows and decides.
 }
 
 /** `host:port`, with brackets around an IPv6 address. */

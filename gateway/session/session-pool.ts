@@ -32,9 +32,13 @@ const SLOT_STATES: readonly SlotState[] = ["live", "replacing", "connecting", "w
 export class SessionPool {
   readonly #options: SessionPoolOptions;
   readonly #slots = new Map<string, SessionSlot[]>();
+  /** Of addresses that are not wanted any more, used until one that is wanted is live. */
+  #leaving: SessionSlot[] = [];
   /** Of addresses that are not used any more, while streams finish. */
   #retired: SessionSlot[] = [];
   readonly #waiting = new Set<() => void>();
+  /** By address, the reasons with which its failures were counted. */
+  readonly #reasons = new Map<string, Set<string>>();
   #lastFailure: string | undefined;
   #stopped = false;
 
@@ -43,10 +47,15 @@ export class SessionPool {
   }
 
   get slots(): SlotView[] {
-    return this.#all().map((slot) => ({
+    return [...this.#all(), ...this.#leaving].map((slot) => ({
       state: slot.state,
       answeredPings: slot.session?.answeredPings ?? 0,
     }));
+  }
+
+  /** Whether every address has been tried once. */
+  get tried(): boolean {
+    return this.#all().every((slot) => slot.tried);
   }
 
   /** How a session ended last, undefined before any did. */
@@ -54,14 +63,17 @@ export class SessionPool {
     return this.#lastFailure;
   }
 
-  /** Uses exactly these addresses: new ones are dialled at once, others retire. */
+  /**
+   * Uses these addresses: new ones are dialled at once, others retire, but not
+   * before one of these is live. When addresses change, nothing closes.
+   */
   setAddresses(addresses: readonly GatewayAddress[]): void {
     this.#retired = this.#retired.filter((slot) => !slot.empty);
     const wanted = new Map(addresses.map((address) => [authorityOf(address), address]));
     for (const [key, slots] of this.#slots) {
       if (wanted.has(key)) continue;
-      for (const slot of slots) slot.retire();
-      this.#retired.push(...slots);
+      for (const slot of slots) slot.leave();
+      this.#leaving.push(...slots);
       this.#slots.delete(key);
       this.#forget(key);
     }
@@ -83,18 +95,20 @@ export class SessionPool {
 
   /** Ends at once every session whose remote certificate is not trusted any more. */
   distrust(isTrusted: (certificatePem: string) => boolean): void {
-    for (const slot of [...this.#all(), ...this.#retired]) slot.distrust(isTrusted);
+    for (const slot of this.#everySlot()) slot.distrust(isTrusted);
   }
 
   /**
    * Opens a CONNECT stream on the less loaded of two sessions picked at
-   * random. A stream that the remote never looked at (it drains, its session
-   * died) is tried on another. While the only session is being replaced, waits
-   * for its successor. Rejects with a StreamRefusedError.
+   * random. A stream that the remote never answered (it drains, its session
+   * died) is tried again, on another address if there is one. While the only
+   * session is being replaced, waits for its successor. Rejects with a
+   * StreamRefusedError.
    */
   async open(authority: string, signal: AbortSignal): Promise<ClientHttp2Stream> {
+    const failed = new Set<GatewayAddress>();
     for (let attempt = 1; ; attempt += 1) {
-      const session = this.#pick() ?? (await this.#successor(signal));
+      const session = this.#pick(failed) ?? (await this.#successor(failed, signal));
       if (session === undefined) {
         throw new StreamRefusedError("NoSession", "no session to the remote gateway");
       }
@@ -103,6 +117,7 @@ export class SessionPool {
       } catch (error) {
         const again = error instanceof StreamRefusedError && error.retryable;
         if (!again || attempt === OPEN_ATTEMPTS || signal.aborted) throw error;
+        failed.add(session.address);
       }
     }
   }
@@ -110,9 +125,10 @@ export class SessionPool {
   /** Ends everything at once. */
   destroy(): void {
     this.#stopped = true;
-    for (const slot of [...this.#all(), ...this.#retired]) slot.destroy();
+    for (const slot of this.#everySlot()) slot.destroy();
     for (const key of this.#slots.keys()) this.#forget(key);
     this.#slots.clear();
+    this.#leaving = [];
     this.#changed();
   }
 
@@ -125,6 +141,7 @@ export class SessionPool {
         const reason = failureReason(error);
         this.#lastFailure = `${key}: ${error.message}`;
         metrics.sessionFailures.inc({ link, address: key, reason });
+        this.#reasons.set(key, (this.#reasons.get(key) ?? new Set()).add(reason));
         logger.info({ address: key, reason, error: error.message }, "session lost");
       },
     });
@@ -134,13 +151,21 @@ export class SessionPool {
     return [...this.#slots.values()].flat();
   }
 
-  #pick(): PeerSession | undefined {
-    const sessions: PeerSession[] = [];
-    for (const slots of this.#slots.values()) {
+  #everySlot(): SessionSlot[] {
+    return [...this.#all(), ...this.#leaving, ...this.#retired];
+  }
+
+  /** One of an address that is not among `failed`, if there is any. */
+  #pick(failed: ReadonlySet<GatewayAddress>): PeerSession | undefined {
+    const usable: PeerSession[] = [];
+    for (const slots of [...this.#slots.values(), this.#leaving]) {
       for (const { session } of slots) {
-        if (session?.hasRoom === true) sessions.push(session);
+        if (session?.hasRoom === true) usable.push(session);
       }
     }
+    const others =
+      failed.size === 0 ? usable : usable.filter(({ address }) => !failed.has(address));
+    const sessions = others.length > 0 ? others : usable;
     const one = sessions[Math.floor(this.#options.random() * sessions.length)];
     const other = sessions[Math.floor(this.#options.random() * sessions.length)];
     if (one === undefined || other === undefined) return undefined;
@@ -148,9 +173,12 @@ export class SessionPool {
   }
 
   /** The next session that comes up while one is being replaced; undefined when none is. */
-  async #successor(signal: AbortSignal): Promise<PeerSession | undefined> {
+  async #successor(
+    failed: ReadonlySet<GatewayAddress>,
+    signal: AbortSignal,
+  ): Promise<PeerSession | undefined> {
     while (!signal.aborted && !this.#stopped) {
-      const session = this.#pick();
+      const session = this.#pick(failed);
       if (session !== undefined) return session;
       if (!this.#all().some(({ state }) => state === "replacing")) return undefined;
       await new Promise<void>((resolve) => {
@@ -168,6 +196,11 @@ export class SessionPool {
 
   #changed(): void {
     const { link, metrics, onChange } = this.#options;
+    if (this.#leaving.length > 0 && this.#all().some(({ state }) => state === "live")) {
+      for (const slot of this.#leaving) slot.retire();
+      this.#retired.push(...this.#leaving);
+      this.#leaving = [];
+    }
     for (const [address, slots] of this.#slots) {
       for (const state of SLOT_STATES) {
         const count = slots.filter((slot) => slot.state === state).length;
@@ -182,6 +215,10 @@ export class SessionPool {
     const { link, metrics } = this.#options;
     for (const state of SLOT_STATES) metrics.sessions.remove({ link, address, state });
     metrics.pingSeconds.remove({ link, address });
+    for (const reason of this.#reasons.get(address) ?? []) {
+      metrics.sessionFailures.remove({ link, address, reason });
+    }
+    this.#reasons.delete(address);
   }
 }
 

@@ -1,7 +1,13 @@
 import type { ConnectionOptions } from "node:tls";
 import type { Random } from "../../api/clock.ts";
 import { reconnectDelayMs } from "./backoff.ts";
-import { type GatewayAddress, PeerSession, SessionLostError } from "./peer-session.ts";
+import { callAt } from "./call-at.ts";
+import {
+  type GatewayAddress,
+  PeerSession,
+  type SessionBounds,
+  SessionLostError,
+} from "./peer-session.ts";
 import type { SessionTimes } from "./session-times.ts";
 
 /**
@@ -19,11 +25,17 @@ export interface SlotEvents {
 
 /** A remote may ask for a new session so often before each has answered twice; then it counts as one that fails. */
 const REPLACEMENTS_IN_A_ROW = 3;
+/** Around `maxAgeMs`, so that sessions that began together are not replaced together. */
+const AGE_JITTER = 0.1;
+/** With so many old sessions still finishing streams, age is no reason for one more. */
+const MAX_AGED = 4;
 
 /** What the next session is made with; `tls` and `times` are read at each attempt. */
-export interface SlotOptions {
+export interface SlotOptions extends SessionBounds {
   tls: () => ConnectionOptions;
   times: () => SessionTimes;
+  /** A session is replaced after about this long: behind one address, load spreads anew over replicas that came back. */
+  maxAgeMs: number;
   nowMs: () => number;
   random: Random;
 }
@@ -42,8 +54,10 @@ export class SessionSlot {
   #next: PeerSession | undefined;
   #timer: NodeJS.Timeout | undefined;
   #failures = 0;
+  #stopAge: () => void = () => undefined;
   #replacing = false;
   #stopped = false;
+  #tried = false;
 
   constructor(address: GatewayAddress, options: SlotOptions, events: SlotEvents) {
     this.address = address;
@@ -61,6 +75,11 @@ export class SessionSlot {
   /** The session that streams are opened on, while there is one. */
   get session(): PeerSession | undefined {
     return this.#current?.live === true ? this.#current : undefined;
+  }
+
+  /** Whether a first session has come up or failed. */
+  get tried(): boolean {
+    return this.#tried;
   }
 
   /** Whether nothing is left of a slot that was retired. */
@@ -92,11 +111,18 @@ export class SessionSlot {
     }
   }
 
+  /** No new sessions; the one there may be used until {@link retire}. */
+  leave(): void {
+    this.#stopped = true;
+    this.#replacing = false;
+    clearTimeout(this.#timer);
+    this.#stopAge();
+    this.#drop(this.#next, new Error("retired"));
+  }
+
   /** No new sessions; those there finish their streams. */
   retire(): void {
-    this.#stopped = true;
-    clearTimeout(this.#timer);
-    this.#drop(this.#next, new Error("retired"));
+    this.leave();
     if (this.#current !== undefined) this.#setAside(this.#current);
     this.#current = undefined;
   }
@@ -110,9 +136,9 @@ export class SessionSlot {
 
   #connect(): void {
     let session: PeerSession;
-    const { tls, times, nowMs } = this.#options;
+    const { tls, times } = this.#options;
     try {
-      const options = { tls: tls(), times: times(), nowMs };
+      const options = { ...this.#options, tls: tls(), times: times() };
       session = new PeerSession(this.address, options, {
         onPing: (rttMs) => this.#answered(session, rttMs),
         onDraining: () => this.#drained(session),
@@ -123,6 +149,7 @@ export class SessionSlot {
       });
     } catch (error) {
       // A certificate or an address that node:tls does not take.
+      this.#tried = true;
       this.#events.onFailure(error instanceof Error ? error : new Error(String(error)));
       this.#reconnect();
       return;
@@ -134,12 +161,14 @@ export class SessionSlot {
     if (session === this.#next) {
       this.#next = undefined;
       this.#replacing = false;
+      this.#tried = true;
       if (this.#current !== undefined) this.#setAside(this.#current);
       this.#current = session;
+      this.#watchAge();
     }
     // One that dies right after its first answer counts as a failure still.
     if (session === this.#current && session.answeredPings > 1) this.#failures = 0;
-    this.#events.onPing(rttMs);
+    if (!this.#stopped) this.#events.onPing(rttMs);
     this.#events.onChange();
   }
 
@@ -147,8 +176,10 @@ export class SessionSlot {
     if (session !== this.#current) return;
     this.#retiring.add(session);
     this.#current = undefined;
-    this.#replacing = this.#failures < REPLACEMENTS_IN_A_ROW;
-    if (this.#next === undefined) this.#reconnect();
+    if (!this.#stopped) {
+      this.#replacing = this.#failures < REPLACEMENTS_IN_A_ROW;
+      if (this.#next === undefined) this.#reconnect();
+    }
     this.#events.onChange();
   }
 
@@ -157,11 +188,23 @@ export class SessionSlot {
     if (session === this.#current) this.#current = undefined;
     else if (session === this.#next) this.#next = undefined;
     else return;
-    if (this.#stopped) return;
+    this.#tried = true;
     this.#replacing = false;
-    this.#events.onFailure(error);
-    if (this.#next === undefined) this.#reconnect();
+    if (!this.#stopped) {
+      this.#events.onFailure(error);
+      if (this.#next === undefined) this.#reconnect();
+    }
     this.#events.onChange();
+  }
+
+  #watchAge(): void {
+    this.#stopAge();
+    const { maxAgeMs, nowMs, random } = this.#options;
+    const ageMs = maxAgeMs * (1 - AGE_JITTER + 2 * AGE_JITTER * random());
+    this.#stopAge = callAt(nowMs() + ageMs, nowMs, () => {
+      if (this.#retiring.size < MAX_AGED) this.renew();
+      else this.#watchAge();
+    });
   }
 
   #reconnect(): void {

@@ -1,5 +1,6 @@
 import { type Http2Stream, constants } from "node:http2";
 import type { Socket } from "node:net";
+import { pump } from "./pump.ts";
 
 /** After this much silence TCP asks whether the other end of a carried connection is still there. */
 export const KEEP_ALIVE_MS = 60_000;
@@ -12,6 +13,12 @@ export interface TunnelEnd {
   reason: "" | "ConnectionReset" | "StreamReset";
   bytesToStream: number;
   bytesFromStream: number;
+}
+
+export interface TunnelEvents {
+  onEnd: (end: TunnelEnd) => void;
+  /** So many bytes passed, in either direction. */
+  onCarried?: ((bytes: number) => void) | undefined;
 }
 
 /** Given to a stream to reset it; node:http2 sends INTERNAL_ERROR for it. */
@@ -33,7 +40,7 @@ class TunnelResetError extends Error {
 export function joinTunnel(
   socket: Socket,
   stream: Http2Stream,
-  onEnd: (end: TunnelEnd) => void,
+  { onEnd, onCarried = () => undefined }: TunnelEvents,
 ): void {
   let reason: TunnelEnd["reason"] = "";
   const report = () => {
@@ -61,7 +68,7 @@ export function joinTunnel(
     open -= 1;
     if (open === 0) report();
   };
-  socket.once("close", (hadError) => {
+  socket.on("close", (hadError) => {
     const inOrder = !hadError && socket.readableEnded && socket.writableFinished;
     if (!inOrder && !stream.destroyed) {
       reason ||= "ConnectionReset";
@@ -69,24 +76,38 @@ export function joinTunnel(
     }
     closed();
   });
-  stream.once("close", () => {
+  stream.on("close", () => {
     const inOrder = !wasReset(stream) && stream.readableEnded && stream.writableFinished;
     if (!inOrder && !socket.destroyed) {
       reason ||= "StreamReset";
-      socket.resetAndDestroy();
+      cutOff(socket);
     }
     closed();
   });
   // A stream whose session died emits `end` too, and that is not the end of the data.
-  stream.once("end", () => {
+  stream.on("end", () => {
     if (!wasReset(stream)) socket.end();
   });
-  socket.pipe(stream);
-  stream.pipe(socket, { end: false });
+  socket.on("end", () => stream.end());
+  pump(socket, stream, onCarried);
+  pump(stream, socket, onCarried);
 }
 
 function wasReset({ rstCode }: Http2Stream): boolean {
   return rstCode !== constants.NGHTTP2_NO_ERROR;
+}
+
+/**
+ * Resets a connection, once the FIN that is on its way has gone: until then
+ * libuv refuses (EINVAL), and node would leave the connection open and read on.
+ */
+function cutOff(socket: Socket): void {
+  if (socket.writableEnded && !socket.writableFinished) {
+    socket.pause();
+    socket.once("finish", () => socket.resetAndDestroy());
+  } else {
+    socket.resetAndDestroy();
+  }
 }
 
 function ignore(): void {

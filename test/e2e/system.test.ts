@@ -29,12 +29,14 @@ import {
   wrongAttempts,
 } from "../system/journey.ts";
 import { killPods } from "../system/kill-pods.ts";
+import { restartGateways } from "../system/rollout.ts";
 import { link } from "../system/link-command.ts";
 import {
   createNamespaces,
   type Member,
   startCaller,
   startJoinedSystem,
+  startLoad,
   type System,
 } from "../system/system.ts";
 import { applyObjects } from "../workload/apply-objects.ts";
@@ -104,6 +106,11 @@ async function callExportedMirror(): Promise<Caller> {
   });
   await untilAnswered(caller, "west", 0);
   return caller;
+}
+
+async function scaleWeb(replicas: number): Promise<void> {
+  const key = { namespace, name: "web" };
+  await west.client.patch(RESOURCES.deployments, key, { spec: { replicas } }, { type: "merge" });
 }
 
 async function mirrorAddresses(): Promise<string[]> {
@@ -178,22 +185,11 @@ describe("a joined pair of clusters", () => {
 
   it("refuses when the exported Service has no ready pod and answers when it has one again", async () => {
     const calling = await callExportedMirror();
-    const deployment = { namespace, name: "web" };
     const scaledAtMs = Date.now();
-    await west.client.patch(
-      RESOURCES.deployments,
-      deployment,
-      { spec: { replicas: 0 } },
-      { type: "merge" },
-    );
+    await scaleWeb(0);
     await untilRefused(calling, scaledAtMs);
     const returnedAtMs = Date.now();
-    await west.client.patch(
-      RESOURCES.deployments,
-      deployment,
-      { spec: { replicas: 1 } },
-      { type: "merge" },
-    );
+    await scaleWeb(1);
     await untilAnswered(calling, "west", returnedAtMs);
   });
 
@@ -209,19 +205,28 @@ describe("a joined pair of clusters", () => {
     expect(lease.spec?.holderIdentity).toContain(CONTROLLER_NAME);
     const killedAtMs = await killPods(east, INSTALL_NAMESPACE, `${LABELS.name}=${CONTROLLER_NAME}`);
 
-    const deployment = { namespace, name: "web" };
-    await west.client.patch(
-      RESOURCES.deployments,
-      deployment,
-      { spec: { replicas: 0 } },
-      { type: "merge" },
-    );
+    await scaleWeb(0);
     await untilMirrorClosed();
     const failures = calling.attempts.filter(
       ({ atMs, code }) => atMs > killedAtMs && code === "ETIMEDOUT",
     );
     expect(failures).toEqual([]);
   });
+
+  // A starved machine misses three PINGs, and closes; twice in a row is no accident.
+  it(
+    "loses no connection, and cuts none before its deadline, while both gateways are restarted",
+    { retry: 1 },
+    async () => {
+      await callExportedMirror();
+      await caller?.stop();
+      const load = await startLoad(system, east, { namespace, host: `web-west.${namespace}.svc` });
+      const outcome = await restartGateways([west, east], load);
+      expect(outcome).toMatchObject({ failures: [], cutEarly: [], streamsBefore: 50 });
+      expect(outcome.drains).toHaveLength(4);
+      expect(outcome.answered).toBeGreaterThan(0);
+    },
+  );
 
   it("refuses when the provider deletes the Peer, and answers when it is joined again", async () => {
     const calling = await callExportedMirror();

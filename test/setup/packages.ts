@@ -12,10 +12,27 @@ const neededPackages = new Map([
   ["containerd", "container runtime of the nodes"],
   ["runc", "container runtime of the nodes"],
   ["containernetworking-plugins", "network of the pods"],
-  ["util-linux", "nsenter"],
+  ["util-linux", "nsenter and setpriv"],
+  ["curl", "HTTP and SMTP client of the protocol tests, and a consumer's HTTP/2 client"],
+  ["netcat-openbsd", "half-close in the protocol tests (nc -N)"],
+  ["nghttp2-client", "HTTP/2 client and load generator of the protocol tests"],
+  ["nghttp2-proxy", "nghttpx, a gateway not ours at either end of the wire"],
+  ["nghttp2-server", "HTTP/2 server of the protocol tests"],
+  ["postgresql-15", "PostgreSQL server and pgbench of the protocol tests"],
+  ["postgresql-client-15", "psql of the protocol tests"],
+  ["python3", "SMTP and HTTP servers of the protocol tests"],
+  ["python3-grpcio", "gRPC client and server of the protocol tests"],
+  ["python3-websockets", "WebSocket server of the protocol tests"],
+  ["redis-server", "Redis server of the protocol tests"],
+  ["redis-tools", "redis-cli of the protocol tests"],
+  ["socat", "a server that answers after the end of the question"],
 ]);
 
-const benchPackages = new Map([["wrk", "load generator of the benches"]]);
+const benchPackages = new Map([
+  ["wrk", "load generator of the benches"],
+  ["haproxy", "what the gateway's bench compares with"],
+  ["iperf3", "bulk throughput of the gateway's bench"],
+]);
 
 /** Thrown when set-up needs something only a person can provide; the message says what. */
 export class UnsupportedError extends Error {

@@ -7,6 +7,7 @@ import { loadKubeconfig } from "../../kube/kubeconfig/kubeconfig.ts";
 import type { Bed, Cluster, ClusterSpec, DownOptions, Provider } from "../bed/bed.ts";
 import { localProvider } from "../bed/local.ts";
 import { Caller, type CallerOptions } from "../workload/caller.ts";
+import { Load } from "../workload/load.ts";
 import { link } from "./link-command.ts";
 
 /** A cluster of the system, with an administrator's access to it. */
@@ -118,6 +119,18 @@ export function startCaller(
   options: Omit<CallerOptions, "client" | "kubeConfig" | "image">,
 ): Promise<Caller> {
   return Caller.start({ ...options, client, kubeConfig, image: system.image });
+}
+
+/** New connections a second, requests a second over kept ones, long streams. */
+export const LOAD = { rate: 200, keptRate: 20, streams: 50 };
+
+/** Starts a load in one of the system's clusters. */
+export function startLoad(
+  { image }: System,
+  { client, kubeConfig }: Member,
+  target: { namespace: string; host: string },
+): Promise<Load> {
+  return Load.start({ ...target, ...LOAD, name: "load", client, kubeConfig, image });
 }
 
 function memberOf(cluster: Cluster): Member {

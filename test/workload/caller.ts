@@ -1,5 +1,4 @@
 import type { IncomingMessage } from "node:http";
-import { request, type RequestOptions } from "node:https";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import type { KubeConfig } from "@kubernetes/client-node";
@@ -8,8 +7,8 @@ import type { KubeObject, Pod } from "../../api/objects.ts";
 import { RESOURCES } from "../../api/resources.ts";
 import type { KubeClient } from "../../kube/client/client.ts";
 import { poll } from "../bed/poll.ts";
-import { resourcePath } from "../../kube/client/resource-path.ts";
 import { CALLER_PROGRAM } from "./caller-program.ts";
+import { openPodLog } from "./pod-log.ts";
 import { connectedPodSpec } from "./pod-spec.ts";
 
 const attemptSchema = z.object({
@@ -55,7 +54,6 @@ export interface CallerOptions {
 }
 
 const POD_TIMEOUT_MS = 60_000;
-const SILENCE_TIMEOUT_MS = 20_000;
 
 /** A pod that calls a URL at a steady rate and tells of every attempt. */
 export class Caller {
@@ -139,27 +137,8 @@ export class Caller {
     lines.on("error", () => undefined);
   }
 
-  /** @throws Error for an answer other than 200: its text, or that none came in time. */
-  async #openLog(query: URLSearchParams): Promise<IncomingMessage> {
-    const { kubeConfig } = this.#options;
-    const server = kubeConfig.getCurrentCluster()?.server ?? "";
-    const options: RequestOptions = { signal: this.#abort.signal };
-    await kubeConfig.applyToHTTPSOptions(options);
-    const path = `${resourcePath(RESOURCES.pods, this.#options, "log")}?${query.toString()}`;
-    const outgoing = request(new URL(path, server), options);
-    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-    outgoing.once("response", resolve);
-    // Once the answer has begun, its stream tells.
-    outgoing.on("error", reject);
-    outgoing.setTimeout(SILENCE_TIMEOUT_MS, () =>
-      outgoing.destroy(new Error(`the API server said nothing for ${SILENCE_TIMEOUT_MS} ms`)),
-    );
-    outgoing.end();
-    const response = await promise;
-    // A log that is followed may have nothing to tell.
-    if (query.has("follow")) outgoing.setTimeout(0);
-    if (response.statusCode === 200) return response;
-    throw new Error(`${path}: ${response.statusCode ?? "?"} ${await text(response)}`);
+  #openLog(query: URLSearchParams): Promise<IncomingMessage> {
+    return openPodLog(this.#options.kubeConfig, this.#options, query, this.#abort.signal);
   }
 
   #hear(line: string): void {

@@ -1,7 +1,7 @@
 import { connectedPodSpec } from "./pod-spec.ts";
 import type { KubeObject } from "../../api/objects.ts";
 
-/** A web server that says where it runs. */
+/** A web server that says where it runs, and at `/drip` sends a byte every half second without an end. */
 export interface WebServerOptions {
   readonly namespace: string;
   readonly name: string;
@@ -18,7 +18,11 @@ const PORT = 8080;
 const PROGRAM = `
 const http = require("node:http");
 const server = http.createServer((request, response) => {
-  response.end("hello from " + process.env.CLUSTER + "\\n");
+  if (request.url === "/drip") {
+    const timer = setInterval(() => response.write("."), 500);
+    response.on("close", () => clearInterval(timer));
+    response.write(".");
+  } else response.end("hello from " + process.env.CLUSTER + "\\n");
 });
 server.keepAliveTimeout = 60000;
 server.listen(${PORT}, "0.0.0.0");

@@ -144,8 +144,8 @@ test("when the consumer is black-holed, its connections to endpoints are reset",
     socket.write("hello");
     endings.push(heard(socket));
   });
-  const pingTimes = { intervalMs: 100, timeoutMs: 300 };
-  const provider = await startWest({ pingTimes }, backend);
+  const limits = { peerPingIntervalMs: 100, peerPingTimeoutMs: 300 };
+  const provider = await startWest({ limits }, backend);
   const wire = await startWire(() => provider.port);
   const { port } = await linkEast(wire.port);
   await once(await dialMirror(port), "data");

@@ -278,7 +278,7 @@ describe("trust", () => {
   });
 
   test("a consumer has no more sessions than it may", async () => {
-    const provider = await startWest({ limits: { sessionsPerConsumer: 1 } });
+    const provider = await startWest({ limits: { maxSessionsPerPeer: 1 } });
     const { consumer, port } = await linkEast(provider.port);
     await consumer.untilOpen(port);
     await eventually(

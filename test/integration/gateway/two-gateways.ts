@@ -11,51 +11,22 @@ import {
   LABELS,
   MANAGED_BY,
   gatewayIdentity,
-  peerServerName,
 } from "../../../api/names.ts";
 import type { EndpointSlice, Service } from "../../../api/objects.ts";
-import { Egress, type EgressState } from "../../../gateway/egress/egress.ts";
+import { Egress, type EgressOptions, type EgressState } from "../../../gateway/egress/egress.ts";
+import type { ForbidsTarget } from "../../../gateway/ingress/forbidden-addresses.ts";
 import { EndpointIndex } from "../../../gateway/ingress/endpoint-index.ts";
-import { CONSUMER_PING_TIMES } from "../../../gateway/ingress/consumer-sessions.ts";
-import {
-  DEFAULT_INGRESS_LIMITS,
-  Ingress,
-  type IngressLimits,
-} from "../../../gateway/ingress/ingress.ts";
+import { Ingress } from "../../../gateway/ingress/ingress.ts";
+import { DEFAULT_GATEWAY_LIMITS, type GatewayLimits } from "../../../gateway/limits/limits.ts";
 import { declareGatewayMetrics } from "../../../gateway/metrics.ts";
 import { type SessionTimes, sessionTimesOf } from "../../../gateway/session/session-times.ts";
-import { type CertificateAndKey, createAuthority, issueLeaf } from "../../../pki/authority.ts";
-import type { TrustedPeer } from "../../../pki/tls.ts";
 import { eventually } from "../fixtures.ts";
+import { type Identity, peerOf } from "./identities.ts";
 import { freeEgressPort } from "./loopback.ts";
 
 /** Gateways of both sides in this process, over real TLS on loopback, without any API server. */
 
-/** What makes a cluster one to others: its name, its CA and its gateway's leaf. */
-export interface Identity {
-  readonly name: string;
-  readonly ca: CertificateAndKey;
-  readonly leaf: CertificateAndKey;
-}
-
-export async function createIdentity(name: string): Promise<Identity> {
-  const ca = await createAuthority({ clusterName: name, nowMs: Date.now() });
-  return { name, ca, leaf: await renewedLeaf({ name, ca }) };
-}
-
-export async function renewedLeaf({ name, ca }: Omit<Identity, "leaf">) {
-  return await issueLeaf(ca, { identity: gatewayIdentity(name), nowMs: Date.now() });
-}
-
-/** The Peer by which a provider trusts a consumer. */
-export function peerOf({ name, ca }: Identity): TrustedPeer {
-  return {
-    name,
-    serverName: peerServerName(name),
-    bundlePem: ca.certificatePem,
-    identity: gatewayIdentity(name),
-  };
-}
+export { type Identity, createIdentity, peerOf, renewedLeaf } from "./identities.ts";
 
 const logger = pino({ level: process.env["GATEWAY_TEST_LOG"] ?? "silent" });
 
@@ -64,9 +35,13 @@ export interface ProviderOptions {
   host?: string;
   /** Of loopback; a free one when absent. */
   port?: number;
-  limits?: Partial<IngressLimits>;
-  pingTimes?: { intervalMs: number; timeoutMs: number };
+  limits?: Partial<GatewayLimits>;
   clock?: Clock;
+  unexportGraceMs?: number;
+  /** Which endpoints are never dialled; none when absent, for those of these tests are on loopback. */
+  forbids?: ForbidsTarget;
+  /** Where its log goes, a line at a time, from debug on; nowhere when absent. */
+  log?: DestinationStream;
 }
 
 /** A provider's gateway with the Services and endpoints that a test gives it. */
@@ -80,7 +55,8 @@ export class Provider {
   readonly #endpoints = new EndpointIndex(this.#slices);
 
   constructor(identity: Identity, options: ProviderOptions = {}) {
-    const { host = "127.0.0.1", port = 0, limits = {}, pingTimes, clock = systemClock } = options;
+    const { host = "127.0.0.1", port = 0, limits = {}, clock = systemClock } = options;
+    const { unexportGraceMs, forbids = () => false, log } = options;
     this.identity = identity;
     this.ingress = new Ingress({
       clusterName: identity.name,
@@ -89,14 +65,13 @@ export class Provider {
       view: {
         services: this.#services,
         endpoints: this.#endpoints,
-        // The endpoints of these tests are on loopback.
-        forbids: () => false,
+        forbids,
       },
-      limits: { ...DEFAULT_INGRESS_LIMITS, ...limits },
-      pingTimes: { ...CONSUMER_PING_TIMES, ...pingTimes },
+      limits: { ...DEFAULT_GATEWAY_LIMITS, ...limits },
+      unexportGraceMs,
       clock,
       random: Math.random,
-      logger,
+      logger: log === undefined ? logger : pino({ level: "debug" }, log),
       metrics: this.#metrics,
     });
     this.ingress.setLeaf(identity.leaf);
@@ -120,20 +95,25 @@ export class Provider {
       },
     });
     for (const [index, port] of backends.entries()) {
-      const key = `shop/${name}-${index}`;
-      const slice: EndpointSlice = {
-        metadata: {
-          namespace: "shop",
-          name: `${name}-${index}`,
-          labels: { [LABELS.serviceName]: name },
-        },
-        addressType: "IPv4",
-        endpoints: [{ addresses: ["127.0.0.1"] }],
-        ports: [{ name: "http", port, protocol: "TCP" }],
-      };
-      this.#slices.set(key, slice);
-      this.#endpoints.add(key, slice);
+      this.addEndpoints(name, index, ["127.0.0.1"], port);
     }
+    this.ingress.reviewExport(`shop/${name}`);
+  }
+
+  /** Adds an EndpointSlice of `shop/name`, for port `http`. */
+  addEndpoints(name: string, index: number, addresses: readonly string[], port: number): void {
+    const slice: EndpointSlice = {
+      metadata: {
+        namespace: "shop",
+        name: `${name}-${index}`,
+        labels: { [LABELS.serviceName]: name },
+      },
+      addressType: "IPv4",
+      endpoints: addresses.map((address) => ({ addresses: [address] })),
+      ports: [{ name: "http", port, protocol: "TCP" }],
+    };
+    this.#slices.set(`shop/${name}-${index}`, slice);
+    this.#endpoints.add(`shop/${name}-${index}`, slice);
   }
 
   /** Sessions accepted so far. */
@@ -144,6 +124,7 @@ export class Provider {
 
   unexport(name: string): void {
     this.#services.delete(`shop/${name}`);
+    this.ingress.reviewExport(`shop/${name}`);
   }
 
   get port(): number {
@@ -173,11 +154,15 @@ export const NOT_READY: Verdict = {
   message: "the provider answered 401",
 };
 
-export interface ConsumerOptions {
+export interface ConsumerOptions extends Pick<
+  EgressOptions,
+  "sessionsPerAddress" | "sessionMaxAgeMs" | "names"
+> {
   times?: Partial<SessionTimes>;
-  sessionsPerAddress?: number;
-  /** Where its log goes, a line at a time; nowhere when absent. */
+  limits?: Partial<GatewayLimits>;
+  /** Where its log goes, a line at a time, from `logLevel` (info) on; nowhere when absent. */
   log?: DestinationStream;
+  logLevel?: "info" | "debug";
 }
 
 /** A consumer's gateway, and the objects it acts on. */
@@ -200,9 +185,15 @@ export class Consumer {
       host: "127.0.0.1",
       times: (probe) => ({ ...sessionTimesOf(probe), ...options.times }),
       sessionsPerAddress: options.sessionsPerAddress ?? 2,
+      limits: { ...DEFAULT_GATEWAY_LIMITS, ...options.limits },
+      ...(options.sessionMaxAgeMs !== undefined && { sessionMaxAgeMs: options.sessionMaxAgeMs }),
+      ...(options.names !== undefined && { names: options.names }),
       nowMs: Date.now,
       random: Math.random,
-      logger: options.log === undefined ? logger : pino({}, options.log),
+      logger:
+        options.log === undefined
+          ? logger
+          : pino({ level: options.logLevel ?? "info" }, options.log),
       metrics: this.metrics,
     });
   }

@@ -1,0 +1,3 @@
+module isthmus.dev/bench/load
+
+go 1.26

@@ -1,0 +1,53 @@
+import { ATTACKS, LIMIT_NOTES } from "../../gateway/limits/limit-notes.ts";
+import {
+  BURST_SECONDS,
+  DEFAULT_GATEWAY_LIMITS,
+  flagOf,
+  type gatewayLimitsSchema,
+} from "../../gateway/limits/limits.ts";
+import { table } from "./markdown.ts";
+
+type LimitName = keyof typeof gatewayLimitsSchema.shape;
+
+/** docs/LIMITS.md, from the bounds that the code has. */
+export function limitsPage(): string {
+  return [
+    "# Bounds of the gateway",
+    "What one peer, one tenant or one unauthenticated client can make the gateway do is bounded. Each bound is a flag of `isthmus-gateway`; a value that makes no sense ends the start with exit code 2 and the flag's name.",
+    `Each time that a bound is reached counts in \`isthmus_gateway_bound_reached_total{role,bound,link}\`, under the name in the last column; \`link\` is the Link or the peer, empty before a client has shown who it is. A line \`bound reached\` goes to the log, at most one in 10 s for each. Rates allow a burst of ${BURST_SECONDS} s' worth. A peer at its bounds takes nothing from the others: bounds that all share keep a part for each.`,
+    "## Flags",
+    table(
+      ["Flag", "Default", "Unit", "Role", "Of", "Beyond it", "`bound`"],
+      Object.entries(DEFAULT_GATEWAY_LIMITS).map(([limit, value]) => rowOf(limit, value)),
+    ),
+    "## Known attacks on HTTP/2",
+    "Each is tried with raw frames over a real mutually authenticated session (`floods.test.ts`, `bounds.test.ts` and `bounds-of-payload.test.ts` in `test/integration/gateway`; providers' attacks in `malicious-provider.test.ts`), while another peer's connections go on. What is said of nghttp2 and node:http2 is what Node 24 does; the tests would tell if another version did not.",
+    table(
+      ["CVE", "Attack", "Answer"],
+      ATTACKS.map(({ cves, name, answer }) => [cves, name, answer]),
+    ),
+    "## What is not bounded",
+    "A session that answers PINGs is never ended for having no streams: mirrors are idle for hours, and dialling anew would cost the first client of each pause a handshake. Its cost is bounded by `--max-sessions-per-peer`. Payload has no bound of its own: a peer that sends as fast as it can is slowed by the endpoint that takes it.",
+    "",
+  ].join("\n\n");
+}
+
+function rowOf(limit: string, value: number): string[] {
+  const { role, what, beyond, bound } = LIMIT_NOTES[nameOf(limit)];
+  const label = bound === undefined ? "" : `\`${bound}\``;
+  return [`\`--${flagOf(limit)}\``, String(value), unitOf(limit), role, what, beyond, label];
+}
+
+function nameOf(limit: string): LimitName {
+  const names: readonly string[] = Object.keys(LIMIT_NOTES);
+  const isName = (text: string): text is LimitName => names.includes(text);
+  if (!isName(limit)) throw new Error(`${limit} has no note`);
+  return limit;
+}
+
+function unitOf(limit: string): string {
+  if (limit.endsWith("Ms")) return "ms";
+  if (limit.endsWith("Mb")) return "MB";
+  const unit = limit.includes("Bytes") ? "bytes" : "";
+  return limit.endsWith("PerSecond") ? `${unit} a second`.trim() : unit;
+}

@@ -1,0 +1,3 @@
+module isthmus.dev/test/go-peer
+
+go 1.26

@@ -1,0 +1,132 @@
+import type { Deployment, Pod } from "../../api/objects.ts";
+import { GATEWAY_NAME, INSTALL_NAMESPACE, LABELS } from "../../api/names.ts";
+import { RESOURCES } from "../../api/resources.ts";
+import { poll } from "../bed/poll.ts";
+import type { Load, LoadFailure, LoadReport, StreamEnd } from "../workload/load.ts";
+import type { Member } from "./system.ts";
+
+/** What a gateway gives streams from SIGTERM on, unless told otherwise. */
+export const DRAIN_DEADLINE_MS = 25_000;
+/** When a pod was told to end is seen by looking, and the clocks of timers are coarse. */
+const EARLY_SLACK_MS = 500;
+/** From the deadline until the client has heard of it. */
+const LATE_SLACK_MS = 10_000;
+const TIMEOUT_MS = 120_000;
+const LOOK_MS = 100;
+
+/** A gateway that was replaced. */
+interface Drain {
+  readonly pod: string;
+  /** When it was first seen to terminate, in milliseconds since the epoch. */
+  readonly startedMs: number;
+}
+
+/** What clients saw of a rolling restart of the gateways. */
+export interface RolloutOutcome {
+  /** From the restart until the last of the old gateways was gone. */
+  readonly durationMs: number;
+  /** Requests over new connections while it went on. */
+  readonly answered: number;
+  /** Long streams that were open when it began. */
+  readonly streamsBefore: number;
+  /** Longest time between two answers over new connections. */
+  readonly longestGapMs: number;
+  /** When that was over, from the restart. */
+  readonly longestGapAtMs: number;
+  readonly failures: readonly LoadFailure[];
+  /** Streams that a gateway at its deadline cut, with the time it had given them. */
+  readonly cutAfterMs: readonly number[];
+  /** Streams that ended in any other way. */
+  readonly cutEarly: readonly StreamEnd[];
+  readonly drains: readonly Drain[];
+}
+
+/** Restarts all gateways of these clusters at once, as `kubectl rollout restart` does, and tells what a load saw of it. */
+export async function restartGateways(
+  members: readonly Member[],
+  load: Load,
+): Promise<RolloutOutcome> {
+  const before = await load.report();
+  const startMs = Date.now();
+  const drains = await Promise.all(members.map((member) => restart(member, startMs)));
+  const durationMs = Date.now() - startMs;
+  const after = await reportSince(load, Date.now());
+  return judge(before, after, durationMs, drains.flat());
+}
+
+async function restart({ client }: Member, nowMs: number): Promise<Drain[]> {
+  const old = new Set((await gatewayPods(client)).map(({ metadata }) => metadata.name));
+  const annotations = { "kubectl.kubernetes.io/restartedAt": new Date(nowMs).toISOString() };
+  await client.patch<Deployment>(
+    RESOURCES.deployments,
+    { namespace: INSTALL_NAMESPACE, name: GATEWAY_NAME },
+    { spec: { template: { metadata: { annotations } } } },
+    { type: "merge" },
+  );
+  const drains = new Map<string, Drain>();
+  const allGone = async () => {
+    const pods = await gatewayPods(client);
+    const left = pods.filter(({ metadata }) => old.has(metadata.name));
+    for (const { metadata } of left) {
+      if (metadata.deletionTimestamp === undefined || drains.has(metadata.name)) continue;
+      drains.set(metadata.name, { pod: metadata.name, startedMs: Date.now() });
+    }
+    if (left.length === 0) return true;
+    throw new Error(`${left.length} of ${old.size} old gateways are left`);
+  };
+  await poll("the old gateways are gone", allGone, { timeoutMs: TIMEOUT_MS, intervalMs: LOOK_MS });
+  return [...drains.values()];
+}
+
+async function gatewayPods(client: Member["client"]): Promise<Pod[]> {
+  const { items } = await client.list<Pod>(RESOURCES.pods, {
+    namespace: INSTALL_NAMESPACE,
+    labelSelector: `${LABELS.name}=${GATEWAY_NAME}`,
+  });
+  return items;
+}
+
+/** A report of a time at which whatever happened until `sinceMs` has been told. */
+async function reportSince(load: Load, sinceMs: number): Promise<LoadReport> {
+  const isLater = async () => {
+    const report = await load.report();
+    return report.counts.atMs > sinceMs + LOOK_MS && report;
+  };
+  return await poll("a later report of the load", isLater, { timeoutMs: TIMEOUT_MS });
+}
+
+function judge(
+  before: LoadReport,
+  after: LoadReport,
+  durationMs: number,
+  drains: readonly Drain[],
+): RolloutOutcome {
+  const startMs = before.counts.atMs;
+  const ends = after.streamEnds.filter(({ endedMs }) => endedMs > startMs);
+  const [longest] = after.gaps
+    .filter(({ atMs }) => atMs > startMs)
+    .toSorted((one, other) => other.gapMs - one.gapMs);
+  const judged = ends.map((end) => ({ end, givenMs: givenBy(drains, end) }));
+  return {
+    durationMs,
+    answered: after.counts.answered - before.counts.answered,
+    streamsBefore: before.counts.openStreams,
+    longestGapMs: longest?.gapMs ?? 0,
+    longestGapAtMs: (longest?.atMs ?? startMs) - startMs,
+    failures: after.failures.filter(({ atMs }) => atMs > startMs),
+    cutAfterMs: judged.flatMap(({ givenMs }) => givenMs ?? []),
+    cutEarly: judged.flatMap(({ end, givenMs }) => (givenMs === undefined ? end : [])),
+    drains,
+  };
+}
+
+/** How long a stream went on in the drain whose deadline it met; undefined when it met none's. */
+function givenBy(drains: readonly Drain[], { isOpen, endedMs }: StreamEnd): number | undefined {
+  if (!isOpen) return undefined;
+  return drains
+    .map(({ startedMs }) => endedMs - startedMs)
+    .find(
+      (givenMs) =>
+        givenMs > DRAIN_DEADLINE_MS - EARLY_SLACK_MS && givenMs < DRAIN_DEADLINE_MS + LATE_SLACK_MS,
+    );
+}
