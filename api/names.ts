@@ -51,6 +51,8 @@ export const KUBECONFIG_KEY = "kubeconfig";
 export const INGRESS_PORT = 15008;
 /** Path on the ingress gateway that tells an authenticated peer whether it serves. */
 export const GATEWAY_READY_PATH = "/.isthmus/ready";
+/** Of its answer: `true` once the gateway drains; the next session should be another one. */
+export const GATEWAY_DRAINING_HEADER = "isthmus-draining";
 export const GATEWAY_HEALTH_PORT = 15020;
 export const CONTROLLER_HEALTH_PORT = 15030;
 /** Egress ports, both inclusive; each port of each mirror has one of its own. */

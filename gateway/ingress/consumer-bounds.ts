@@ -9,6 +9,7 @@ import type { TLSSocket } from "node:tls";
 import type { Bound, BoundReports } from "../limits/bound-reports.ts";
 import { BURST_SECONDS, type GatewayLimits, WINDOW_MIN_BYTES } from "../limits/limits.ts";
 import { endForBound, guardFrames } from "../limits/session-guard.ts";
+import { Penalty } from "../limits/penalty.ts";
 import { Shares } from "../limits/shares.ts";
 import { TokenBucket } from "../limits/token-bucket.ts";
 import type { GatewayMetrics } from "../metrics.ts";
@@ -32,6 +33,7 @@ interface ConsumerAccount {
   readonly streamErrors: TokenBucket;
   readonly overhead: TokenBucket;
   readonly probes: TokenBucket;
+  readonly penalty: Penalty;
   windowBytes: number;
   bufferedBytes: number;
 }
@@ -85,13 +87,17 @@ export class ConsumerBounds {
    */
   admitSession(consumer: string, session: ServerHttp2Session, socket: TLSSocket): boolean {
     const { limits, reports, nowMs } = this.#options;
+    const account = this.#consumers.get(consumer) ?? this.#createAccount();
+    this.#consumers.set(consumer, account);
+    if (account.penalty.active) {
+      reports.reached("Penalty", consumer);
+      return false;
+    }
     const refusal = this.#sessions.take(consumer, limits.maxSessionsPerPeer);
     if (refusal !== undefined) {
       reports.reached(refusal === "inAll" ? "Sessions" : "SessionsPerPeer", consumer);
       return false;
     }
-    const account = this.#consumers.get(consumer) ?? this.#createAccount();
-    this.#consumers.set(consumer, account);
     const sessionAccount = new SessionAccount(session, socket, nowMs());
     account.sessions.set(session, sessionAccount);
     const windowBytes = this.#grantWindow(consumer, account);
@@ -99,7 +105,10 @@ export class ConsumerBounds {
     guardFrames(session, {
       limits,
       nowMs,
-      onCrossed: (bound) => reports.reached(bound, consumer),
+      onCrossed: (bound) => {
+        account.penalty.offend();
+        reports.reached(bound, consumer);
+      },
     });
     for (const event of ["ping", "remoteSettings", "localSettings", "stream"]) {
       session.on(event, () => sessionAccount.progress(nowMs()));
@@ -133,6 +142,8 @@ export class ConsumerBounds {
    * or falls with) is bounded only in its rate.
    */
   admitStream(consumer: string, stream: ServerHttp2Stream, isConnect: boolean): boolean {
+    // Also of one whose session has ended already; `close` follows and decides.
+    stream.on("error", () => undefined);
     const { session } = stream;
     const account = this.#consumers.get(consumer);
     if (session === undefined || account === undefined) return false;
@@ -173,6 +184,7 @@ export class ConsumerBounds {
       newStreams: bucket(limits.maxNewStreamsPerSecond),
       streamErrors: bucket(limits.maxStreamErrorsPerSecond),
       overhead: bucket(limits.maxOverheadBytesPerSecond),
+      penalty: new Penalty({ maxMs: limits.maxPenaltyMs, nowMs }),
       probes: bucket(PROBES_PER_SECOND),
       windowBytes: 0,
       bufferedBytes: 0,
@@ -201,8 +213,6 @@ export class ConsumerBounds {
   }
 
   #refuse(stream: ServerHttp2Stream, bound: Bound, consumer: string): void {
-    // `close` follows and decides.
-    stream.on("error", () => undefined);
     stream.close(constants.NGHTTP2_REFUSED_STREAM);
     this.#options.reports.reached(bound, consumer);
   }

@@ -210,6 +210,8 @@ export class Ingress {
 
   #accept(session: ServerHttp2Session, socket: TLSSocket): void {
     reapWhenDestroyed(session, socket);
+    // Before all else, and in a session that is refused, too: a stream may fail before anything looks at it.
+    session.on("stream", (stream) => stream.on("error", () => undefined));
     session.on("error", (error) => {
       this.#options.logger.debug({ error: error.message }, "ingress session failed");
     });

@@ -1,4 +1,4 @@
-import { GATEWAY_READY_PATH } from "../../api/names.ts";
+import { GATEWAY_DRAINING_HEADER, GATEWAY_READY_PATH } from "../../api/names.ts";
 import { type IncomingHttpHeaders, type ServerHttp2Stream, constants } from "node:http2";
 import type { Socket } from "node:net";
 import type { Random } from "../../api/clock.ts";
@@ -32,14 +32,12 @@ class StreamCutError extends Error {
   override readonly name = "StreamCutError";
 }
 
-/** Answers one stream of an authenticated session: a CONNECT, or the ready probe. Never throws. */
+/** Answers one stream of an authenticated session: a CONNECT, or the ready probe. Never throws; errors of the stream are the caller's to take. */
 export async function serveStream(
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
   context: StreamContext,
 ): Promise<void> {
-  // `close` follows and decides.
-  stream.on("error", () => undefined);
   if (headers[":method"] === "CONNECT") {
     await serveConnect(stream, headers[":authority"] ?? "", context);
     return;
@@ -48,7 +46,12 @@ export async function serveStream(
   const account = accounts.begin({ link: consumer, consumer, authority: undefined });
   if (headers[":method"] === "GET" && headers[":path"] === GATEWAY_READY_PATH) {
     const body = JSON.stringify({ cluster: clusterName, draining });
-    stream.respond({ ":status": draining ? 503 : 200, "content-type": "application/json" });
+    // One that drains still takes what a load balancer sends it: its link must not close for that.
+    stream.respond({
+      ":status": 200,
+      "content-type": "application/json",
+      ...(draining && { [GATEWAY_DRAINING_HEADER]: "true" }),
+    });
     stream.end(body);
     account.end({ result: "answered", reason: "ReadyProbe" });
   } else {
@@ -68,6 +71,11 @@ async function serveConnect(
   const decision = authorize({ authority, consumer }, view, random);
   if (!decision.ok) {
     refuse(stream, decision.refusal, account);
+    return;
+  }
+  // A flood of streams that are reset at once must not become one of connections (CVE-2023-44487).
+  if (stream.closed || stream.destroyed) {
+    account.end({ result: "reset", reason: "Abandoned" });
     return;
   }
   let cutFor = "";

@@ -112,7 +112,6 @@ export class SessionAccount {
     const overheadBytes =
       bytesRead -
       payloadBytes -
-      (this.#session.state.effectiveRecvDataLength ?? 0) -
       STREAM_BYTES * (this.#opened + this.#unseen) -
       CUT_BYTES * this.#cut -
       UPDATE_SHARE * this.#socket.bytesWritten;
@@ -159,9 +158,12 @@ export class SessionAccount {
     return (1000 * this.#tunnels.size) / TUNNELS_PER_SECOND;
   }
 
+  /** Bytes of payload that arrived. */
   #payloadBytes(): number {
     let bytes = this.#endedBytesIn;
-    for (const { socket } of this.#tunnels) bytes += socket.bytesWritten;
+    for (const { stream, socket } of this.#tunnels) {
+      bytes += stream.readableLength + socket.bytesWritten;
+    }
     return bytes;
   }
 }

@@ -18,6 +18,7 @@ export type Bound =
   | "Settings"
   | "InvalidFrames"
   | "Overhead"
+  | "Penalty"
   | "Protocol"
   | "Silence"
   | "IdleStreams"

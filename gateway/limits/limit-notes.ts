@@ -110,6 +110,12 @@ export const LIMIT_NOTES: Readonly<Record<keyof GatewayLimits, LimitNote>> = {
     beyond: "The session ends with ENHANCE_YOUR_CALM.",
     bound: "Settings",
   },
+  maxPenaltyMs: {
+    role: "ingress",
+    what: "How long a peer that crossed a bound gets no new session: one second at first, twice as long each time, and at most this.",
+    beyond: "The new session ends with ENHANCE_YOUR_CALM; those that are open go on.",
+    bound: "Penalty",
+  },
   maxInvalidFramesPerSession: {
     role: "both",
     what: "Empty DATA frames that end nothing, and frames that break a stream's rules, in one session.",

@@ -41,6 +41,7 @@ const limitsSchema = z.strictObject({
   // A session of ours sends one a second.
   maxPingsPerSecond: count(100),
   maxSettingsPerSecond: count(20),
+  maxPenaltyMs: duration(30_000),
   maxInvalidFramesPerSession: count(1000),
   maxOverheadBytesPerSecond: bytes(MIB, 1024, BUFFER_MAX_BYTES),
   // A consumer that says nothing is given up after 15 s, as TCP keep-alive would do.

@@ -209,7 +209,8 @@ export class PeerSession {
     });
     reapWhenDestroyed(session, this.#socket);
     session.on("error", (error) => (this.#error ??= error));
-    this.#socket.on("error", (error) => (this.#error ??= error));
+    // node:http2 does not end a session for every one of these: not for an alert that refuses our certificate.
+    this.#socket.on("error", (error) => this.destroy(error));
     session.on("goaway", () => {
       if (this.#draining) return;
       this.#draining = true;

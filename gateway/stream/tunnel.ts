@@ -5,6 +5,9 @@ import { pump } from "./pump.ts";
 /** After this much silence TCP asks whether the other end of a carried connection is still there. */
 export const KEEP_ALIVE_MS = 60_000;
 
+/** How long a connection that is cut off may take for the last bytes that were sent to it in order. */
+const LAST_BYTES_MS = 30_000;
+
 /** How a tunnel ended, seen from the TCP connection. */
 export interface TunnelEnd {
   /** `ended`: both directions were closed in order; `reset`: either side was cut off. */
@@ -102,12 +105,15 @@ function wasReset({ rstCode }: Http2Stream): boolean {
  * libuv refuses (EINVAL), and node would leave the connection open and read on.
  */
 function cutOff(socket: Socket): void {
-  if (socket.writableEnded && !socket.writableFinished) {
-    socket.pause();
-    socket.once("finish", () => socket.resetAndDestroy());
-  } else {
+  if (!socket.writableEnded || socket.writableFinished) {
     socket.resetAndDestroy();
+    return;
   }
+  socket.pause();
+  socket.once("finish", () => socket.resetAndDestroy());
+  // Whoever never takes what was sent before the FIN must not keep the connection for ever.
+  const timer = setTimeout(() => socket.destroy(), LAST_BYTES_MS);
+  socket.once("close", () => clearTimeout(timer));
 }
 
 function ignore(): void {

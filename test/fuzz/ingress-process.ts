@@ -29,7 +29,10 @@ async function serve(west: Identity, consumers: readonly Identity[]): Promise<nu
   }).listen(0, "127.0.0.1");
   await once(echo, "listening");
   const address = echo.address();
-  provider = new Provider(west);
+  // Whoever left without a word is found sooner than it need be, and who offends is never kept out.
+  provider = new Provider(west, {
+    limits: { peerPingIntervalMs: 1000, peerPingTimeoutMs: 4000, maxPenaltyMs: 0 },
+  });
   provider.ingress.setPeers(consumers.map(peerOf));
   provider.export("web", [typeof address === "object" && address !== null ? address.port : 0]);
   await provider.ingress.start();

@@ -47,12 +47,22 @@ export function malformedSession(random: Random): MalformedSession {
     return { layer, chunks: [start, bytes(random, 4096)], leaves };
   }
   const frames = Array.from({ length: 1 + below(random, 24) }, () => validFrame(random));
-  const chunks = [opening(random), ...spoil(random, frames)];
+  const begun = chance(random, 0.7) ? streamsInOrder(random) : [];
+  const chunks = [opening(random), ...begun, ...spoil(random, frames)];
   return { layer, chunks: chance(random, 0.5) ? chunks : splitAnew(random, chunks), leaves };
 }
 
 function opening(random: Random): Buffer {
-  return Buffer.concat([PREFACE, someSettings(random)]);
+  return Buffer.concat([PREFACE, chance(random, 0.7) ? settings() : someSettings(random)]);
+}
+
+/** Streams as they should be, so that what follows meets open ones. */
+function streamsInOrder(random: Random): Buffer[] {
+  const ids = Array.from({ length: 1 + below(random, 4) }, (_, index) => 2 * index + 1);
+  return ids.flatMap((id) => [
+    connectRequest(id, pick(random, AUTHORITIES)),
+    frame(FRAME.data, { streamId: id, payload: bytes(random, 2000) }),
+  ]);
 }
 
 /** Small ids, mostly those that a client may open, each used again and again. */

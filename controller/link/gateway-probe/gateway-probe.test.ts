@@ -39,7 +39,7 @@ async function listen(provider: Cluster, consumers: Cluster[], status = 200) {
     ...contexts.serverOptions({ handshakeTimeoutMs: TIMEOUT_MS }),
   });
   const sessions = new Set<ServerHttp2Session>();
-  const answers = { status, sessions: 0 };
+  const answers = { status, sessions: 0, drains: false };
   server.on("session", (session) => {
     answers.sessions += 1;
     sessions.add(session);
@@ -47,7 +47,10 @@ async function listen(provider: Cluster, consumers: Cluster[], status = 200) {
   });
   server.on("sessionError", () => undefined);
   server.on("stream", (stream, headers) => {
-    stream.respond({ ":status": headers[":path"] === GATEWAY_READY_PATH ? answers.status : 404 });
+    stream.respond({
+      ":status": headers[":path"] === GATEWAY_READY_PATH ? answers.status : 404,
+      ...(answers.drains && { "isthmus-draining": "true" }),
+    });
     stream.end();
   });
   server.listen(0, "127.0.0.1");
@@ -104,6 +107,18 @@ describe("a probe of a gateway", () => {
       .poll(async () => (await probe.probe(TIMEOUT_MS, NEVER)).ok, { timeout: TIMEOUT_MS })
       .toBe(true);
     expect(gateway.answers.sessions).toBeGreaterThan(1);
+  });
+
+  it("stays good while a gateway drains, and asks the next one behind its address", async () => {
+    const [west, east] = await Promise.all([cluster("west"), cluster("east")]);
+    const gateway = await listen(west, [east]);
+    const probe = probeOf(gateway.port, east, west);
+    await probe.probe(TIMEOUT_MS, NEVER);
+    gateway.answers.drains = true;
+    expect(await probe.probe(TIMEOUT_MS, NEVER)).toMatchObject({ ok: true });
+    expect(gateway.answers.sessions).toBe(1);
+    expect(await probe.probe(TIMEOUT_MS, NEVER)).toMatchObject({ ok: true });
+    expect(gateway.answers.sessions).toBe(2);
   });
 
   it("names a gateway that drains, and leaves its session", async () => {

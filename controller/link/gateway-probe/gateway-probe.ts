@@ -1,6 +1,6 @@
 import { type ClientHttp2Session, connect as connectHttp2, constants } from "node:http2";
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
-import { GATEWAY_READY_PATH, peerServerName } from "../../../api/names.ts";
+import { GATEWAY_DRAINING_HEADER, GATEWAY_READY_PATH, peerServerName } from "../../../api/names.ts";
 import type { CertificateAndKey } from "../../../pki/authority.ts";
 import { withTimeout } from "../../../kube/client/timeout-signal.ts";
 import type { CertificateInfo } from "../../../pki/certificate.ts";
@@ -27,7 +27,8 @@ export interface GatewayIdentity {
 /**
  * Asks one gateway address whether it is ready, over the same mutually
  * authenticated HTTP/2 session as traffic takes. The session is kept from one
- * probe to the next, and opened anew after any failure.
+ * probe to the next, and opened anew after any failure, and to leave a gateway
+ * that drains for another one behind the same address.
  */
 export class GatewayProbe {
   readonly #address: string;
@@ -60,9 +61,10 @@ export class GatewayProbe {
     try {
       const session = await this.#open(limit.signal, progress);
       progress.stage = this.#answered ? "answer" : "firstAnswer";
-      const statusCode = await askReady(session, limit.signal);
+      const { statusCode, drains } = await askReady(session, limit.signal);
       if (statusCode !== 200) throw new ProbeStatusError(statusCode);
       this.#answered = true;
+      if (drains) this.close();
       return { ok: true, rttMs: performance.now() - startedMs };
     } catch (error) {
       this.close();
@@ -144,9 +146,14 @@ async function dial(
   }
 }
 
-async function askReady(session: ClientHttp2Session, signal: AbortSignal): Promise<number> {
+interface ReadyAnswer {
+  readonly statusCode: number;
+  readonly drains: boolean;
+}
+
+async function askReady(session: ClientHttp2Session, signal: AbortSignal): Promise<ReadyAnswer> {
   signal.throwIfAborted();
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const { promise, resolve, reject } = Promise.withResolvers<ReadyAnswer>();
   let sessionError: unknown;
   const note = (error: unknown): void => {
     sessionError ??= error;
@@ -161,7 +168,12 @@ async function askReady(session: ClientHttp2Session, signal: AbortSignal): Promi
     { [constants.HTTP2_HEADER_METHOD]: "GET", [constants.HTTP2_HEADER_PATH]: GATEWAY_READY_PATH },
     { endStream: true },
   );
-  stream.once("response", (headers) => resolve(Number(headers[constants.HTTP2_HEADER_STATUS])));
+  stream.once("response", (headers) =>
+    resolve({
+      statusCode: Number(headers[constants.HTTP2_HEADER_STATUS]),
+      drains: headers[GATEWAY_DRAINING_HEADER] === "true",
+    }),
+  );
   stream.once("error", (error) => reject(sessionError ?? error));
   stream.once("close", () =>
     reject(sessionError ?? new ConnectionClosedError("the stream was closed")),

@@ -107,7 +107,7 @@ describe("bytes that are held", () => {
 
 test("honest traffic is no overhead, however much and however small", async () => {
   const provider = await startWest(clusters, {
-    maxOverheadBytesPerSecond: 2048,
+    maxOverheadBytesPerSecond: 8192,
     maxStreamErrorsPerSecond: 1,
     peerPingIntervalMs: 200,
     headerTimeoutMs: 800,
@@ -125,7 +125,10 @@ test("honest traffic is no overhead, however much and however small", async () =
     words.write("word");
     await once(words, "data");
   }
-  for (let count = 0; count < 100; count += 1) expect(await hear(port, "x")).toBe("xend");
+  for (let round = 0; round < 4; round += 1) {
+    const answers = await Promise.all(Array.from({ length: 100 }, () => hear(port, "x")));
+    expect(new Set(answers)).toEqual(new Set(["xend"]));
+  }
   await eventually(() => expect(echoedBytes).toBe(sentBytes), { describe: "all is echoed" });
   expect(await boundsReached(provider.registry)).toEqual({});
   expect(await provider.accepted()).toBe(1);

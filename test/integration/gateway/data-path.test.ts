@@ -1,53 +1,28 @@
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import type { Socket } from "node:net";
-import { beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { ANNOTATIONS, LABELS } from "../../../api/names.ts";
 import { eventually } from "../fixtures.ts";
+import { linkGateways } from "./linked-gateways.ts";
 import { dialMirror, freeEgressPort, hear, heard, startBackend, startEcho } from "./loopback.ts";
-import {
-  type Consumer,
-  type Identity,
-  type Provider,
-  createIdentity,
-  startConsumer,
-  startProvider,
-} from "./two-gateways.ts";
-
-let west: Identity;
-let east: Identity;
-
-beforeAll(async () => {
-  [west, east] = await Promise.all([createIdentity("west"), createIdentity("east")]);
-});
-
-/** East linked to west, which exports `shop/web` from `backends`; `port` is where east reaches it. */
-async function linked(
-  backends: readonly number[],
-  annotations?: Record<string, string>,
-): Promise<{ provider: Provider; consumer: Consumer; port: number }> {
-  const provider = await startProvider(west, [east]);
-  provider.export("web", backends, annotations);
-  const consumer = startConsumer(east);
-  consumer.link(west, provider.port);
-  const port = await consumer.mirror("west", "web");
-  await consumer.untilOpen(port);
-  return { provider, consumer, port };
-}
+import type { Provider } from "./two-gateways.ts";
 
 describe("a connection to a mirrored port", () => {
   test("reaches an endpoint of the exported Service and brings back its answer", async () => {
-    const { port } = await linked([await startEcho()]);
+    const { port } = await linkGateways([await startEcho()]);
     expect(await hear(port, "hello")).toBe("helloend");
   });
 
   test("is served when the server speaks first", async () => {
-    const { port } = await linked([await startBackend((socket) => socket.end("220 welcome\r\n"))]);
+    const { port } = await linkGateways([
+      await startBackend((socket) => socket.end("220 welcome\r\n")),
+    ]);
     expect(await hear(port)).toBe("220 welcome\r\nend");
   });
 
   test("carries 64 MiB each way unchanged", async () => {
-    const { port } = await linked([await startEcho()]);
+    const { port } = await linkGateways([await startEcho()]);
     const socket = await dialMirror(port);
     const [sent, received] = [createHash("sha256"), createHash("sha256")];
     socket.on("data", (chunk: Buffer) => received.update(chunk));
@@ -67,7 +42,7 @@ describe("a connection to a mirrored port", () => {
       socket.on("data", (chunk: Buffer) => (text += chunk.toString()));
       socket.on("end", () => socket.end(`got ${text} and its end`));
     });
-    const { port } = await linked([backend]);
+    const { port } = await linkGateways([backend]);
     expect(await hear(port, "question")).toBe("got question and its endend");
   });
 
@@ -77,7 +52,7 @@ describe("a connection to a mirrored port", () => {
       socket.end("bye");
       socket.on("data", (chunk: Buffer) => (received += chunk.toString()));
     });
-    const { port } = await linked([backend]);
+    const { port } = await linkGateways([backend]);
     const socket = await dialMirror(port);
     expect(await heard(socket)).toBe("byeend");
     socket.end("still here");
@@ -88,7 +63,7 @@ describe("a connection to a mirrored port", () => {
     const backend = await startBackend((socket) => {
       socket.once("data", () => socket.resetAndDestroy());
     });
-    const { port } = await linked([backend]);
+    const { port } = await linkGateways([backend]);
     const socket = await dialMirror(port);
     socket.write("x");
     expect(await heard(socket)).toBe("ECONNRESET");
@@ -101,7 +76,7 @@ describe("a connection to a mirrored port", () => {
       socket.on("error", (error: NodeJS.ErrnoException) => (ending = error.code ?? "?"));
       socket.on("end", () => (ending = "end"));
     });
-    const { consumer, port } = await linked([backend]);
+    const { consumer, port } = await linkGateways([backend]);
     const socket = await dialMirror(port);
     socket.write("x");
     await once(socket, "data");
@@ -115,7 +90,7 @@ describe("a connection to a mirrored port", () => {
   test("uses the other endpoint when the first does not answer", async () => {
     const echo = await startEcho();
     const dead = await freeEgressPort();
-    const { port } = await linked([dead, echo]);
+    const { port } = await linkGateways([dead, echo]);
     const answers = await Promise.all(Array.from({ length: 20 }, () => hear(port, "x")));
     expect(new Set(answers)).toEqual(new Set(["xend"]));
   });
@@ -127,15 +102,15 @@ describe("a connection is reset when the provider says no:", () => {
     ["it is not exported to this consumer", { [ANNOTATIONS.exportTo]: "north" }, () => {}],
     ["the port is not exported", { [ANNOTATIONS.exportPorts]: "admin" }, () => {}],
   ])("%s", async (_what, annotations, change) => {
-    const { provider, port } = await linked([await startEcho()], annotations);
+    const { provider, port } = await linkGateways([await startEcho()], { annotations });
     change(provider);
     expect(await hear(port, "x")).toBe("ECONNRESET");
   });
 
   test("there is no ready endpoint, or none that answers", async () => {
-    const none = await linked([]);
+    const none = await linkGateways([]);
     expect(await hear(none.port, "x")).toBe("ECONNRESET");
-    const dead = await linked([await freeEgressPort()]);
+    const dead = await linkGateways([await freeEgressPort()]);
     expect(await hear(dead.port, "x")).toBe("ECONNRESET");
   });
 });
@@ -164,7 +139,7 @@ describe("no port is listened on for a mirror", () => {
       },
     ],
   ])("%s", async (_what, change) => {
-    const { consumer, port } = await linked([await startEcho()]);
+    const { consumer, port } = await linkGateways([await startEcho()]);
     const other = await consumer.mirror("west", "other", change);
     expect(consumer.egress.openPorts).toEqual([port]);
     expect(await hear(other)).toBe("ECONNREFUSED");
@@ -179,7 +154,7 @@ test("the server's connection is reset when either gateway ends abruptly", async
     socket.on("end", () => endings.push("end"));
   });
   for (const role of ["egress", "ingress"] as const) {
-    const { provider, consumer, port } = await linked([backend]);
+    const { provider, consumer, port } = await linkGateways([backend]);
     const socket = await dialMirror(port);
     socket.write("x");
     await once(socket, "data");
@@ -206,7 +181,7 @@ test("a client that does not read stops the server, and no memory grows for it",
     socket.on("drain", send);
     send();
   });
-  const { port } = await linked([backend]);
+  const { port } = await linkGateways([backend]);
   const beforeBytes = process.memoryUsage().rss;
   const socket = await dialMirror(port);
   socket.pause();

@@ -16,7 +16,6 @@ beforeAll(async () => {
 
 /** Rates so low that a flood of few frames is one. */
 const STRICT: Partial<GatewayLimits> = {
-  maxStreamsPerSession: 500,
   maxInvalidFramesPerSession: 50,
   // Sessions are looked at four times a second.
   peerPingIntervalMs: 500,
@@ -27,6 +26,8 @@ const STRICT: Partial<GatewayLimits> = {
 };
 /** nghttp2's own rates cannot be set: what they bound would be overhead before. */
 const STRICT_OVERHEAD = { ...STRICT, maxOverheadBytesPerSecond: 8 * 1024 };
+/** For requests that are served, and so many that they are a flood. */
+const FEW_STREAMS = { ...STRICT, maxStreamsPerSession: 500 };
 
 interface World {
   provider: Provider;
@@ -67,16 +68,21 @@ const FRAME_SIZE_ERROR = { goaway: 6 };
 const ENHANCE_YOUR_CALM = { goaway: 11 };
 const CUT_OFF = ["end", { error: "EPIPE" }, { error: "ECONNRESET" }];
 
-const CASES: readonly (readonly [name: keyof typeof FLOODS, ending: unknown, bound: string])[] = [
+const CASES: readonly (readonly [
+  name: keyof typeof FLOODS,
+  ending: unknown,
+  bound: string,
+  limits?: Partial<GatewayLimits>,
+])[] = [
   ["rapid reset", INTERNAL_ERROR, "Protocol"],
   ["MadeYouReset by a window update of 0", PROTOCOL_ERROR, "Protocol"],
   ["MadeYouReset by a window that overflows", FLOW_CONTROL_ERROR, "Protocol"],
   ["MadeYouReset by a PRIORITY of the wrong length", FRAME_SIZE_ERROR, "Protocol"],
   ["MadeYouReset by too many header fields", ENHANCE_YOUR_CALM, "StreamErrors"],
   ["MadeYouReset by a header field in upper case", "end", "InvalidFrames"],
-  ["header fields that are too long", ENHANCE_YOUR_CALM, "Overhead"],
-  ["header fields without name or value", PROTOCOL_ERROR, "Protocol"],
-  ["HPACK bomb", ENHANCE_YOUR_CALM, "Overhead"],
+  ["header fields that are too long", ENHANCE_YOUR_CALM, "Overhead", STRICT_OVERHEAD],
+  ["header fields without name or value", PROTOCOL_ERROR, "Protocol", FEW_STREAMS],
+  ["HPACK bomb", ENHANCE_YOUR_CALM, "Overhead", STRICT_OVERHEAD],
   ["requests that are refused", ENHANCE_YOUR_CALM, "StreamErrors"],
   ["CONTINUATION without bytes", INTERNAL_ERROR, "Protocol"],
   ["CONTINUATION with header fields", INTERNAL_ERROR, "Protocol"],
@@ -86,25 +92,23 @@ const CASES: readonly (readonly [name: keyof typeof FLOODS, ending: unknown, bou
   ["answers to no SETTINGS", PROTOCOL_ERROR, "Protocol"],
   ["SETTINGS with too many entries", ENHANCE_YOUR_CALM, "Protocol"],
   ["DATA without bytes", INTERNAL_ERROR, "InvalidFrames"],
-  ["DATA of padding", ENHANCE_YOUR_CALM, "Overhead"],
-  ["DATA for a closed stream", ENHANCE_YOUR_CALM, "Overhead"],
+  ["DATA of padding", ENHANCE_YOUR_CALM, "Overhead", STRICT_OVERHEAD],
+  ["DATA for a closed stream", ENHANCE_YOUR_CALM, "Overhead", STRICT_OVERHEAD],
   ["RST_STREAM for a closed stream", INTERNAL_ERROR, "Protocol"],
-  ["window updates of one byte", ENHANCE_YOUR_CALM, "Overhead"],
-  ["window updates of a closed stream", ENHANCE_YOUR_CALM, "Overhead"],
+  ["window updates of one byte", ENHANCE_YOUR_CALM, "Overhead", STRICT_OVERHEAD],
+  ["window updates of a closed stream", ENHANCE_YOUR_CALM, "Overhead", STRICT_OVERHEAD],
   ["window updates of 0", PROTOCOL_ERROR, "Protocol"],
   ["PRIORITY", ENHANCE_YOUR_CALM, "Protocol"],
   ["PRIORITY_UPDATE", ENHANCE_YOUR_CALM, "Protocol"],
   ["ALTSVC", ENHANCE_YOUR_CALM, "Protocol"],
   ["frames of an unknown type", ENHANCE_YOUR_CALM, "Protocol"],
-  ["GOAWAY", ENHANCE_YOUR_CALM, "Overhead"],
+  ["GOAWAY", ENHANCE_YOUR_CALM, "Overhead", STRICT_OVERHEAD],
 ];
 
-test.each(CASES)(
-  "a flood of %s ends its session, and another peer's connections go on",
-  async (name, ending, bound) => {
-    const { provider, northPort } = await startWorld(
-      bound === "Overhead" ? STRICT_OVERHEAD : STRICT,
-    );
+test.each(CASES.map(([name, ending, bound, limits = STRICT]) => ({ name, ending, bound, limits })))(
+  "a flood of $name ends its session, and another peer's connections go on",
+  async ({ name, ending, bound, limits }) => {
+    const { provider, northPort } = await startWorld(limits);
     const session = await sessionOf(clusters.east, provider);
     await session.send(connectRequest(1), connectRequest(3), rstStream(3));
     expect(await session.status(1)).toBe(200);

@@ -78,7 +78,7 @@ test("other methods and paths are refused", async () => {
   });
 });
 
-test("the ready probe tells the cluster's name, and says no from the beginning of a drain", async () => {
+test("the ready probe tells the cluster's name, and from the beginning of a drain that it drains", async () => {
   const provider = await startProvider(west, [east]);
   const session = sessionTo(provider);
   const probe = { ":method": "GET", ":path": "/.isthmus/ready" };
@@ -88,7 +88,7 @@ test("the ready probe tells the cluster's name, and says no from the beginning o
 
   provider.ingress.announceDrain();
   const draining = await ask(session, probe);
-  expect(draining.status).toBe(503);
+  expect(draining.status).toBe(200);
   expect(JSON.parse(draining.body)).toEqual({ cluster: "west", draining: true });
 });
 

@@ -1,0 +1,29 @@
+import { expect, test } from "vitest";
+import { untilReached } from "./bound-counts.ts";
+import { createClusters, isServed, sessionOf, startWest } from "./bounded-west.ts";
+import { FLOODS, sendFlood } from "./flood.ts";
+import { hear } from "./loopback.ts";
+import { startConsumer } from "./two-gateways.ts";
+
+const ENHANCE_YOUR_CALM = 11;
+
+test("a peer that flooded is kept out for a while; its open sessions and other peers are served", async () => {
+  const clusters = await createClusters();
+  const provider = await startWest(clusters, { maxPingsPerSecond: 20, maxPenaltyMs: 1000 });
+  const other = await sessionOf(clusters.east, provider);
+  const flooding = await sessionOf(clusters.east, provider);
+  await sendFlood(flooding, FLOODS["PING"], { maxTurns: 10_000 });
+  await untilReached(provider, "Pings east");
+
+  const further = await sessionOf(clusters.east, provider);
+  expect(await further.ended()).toEqual({ goaway: ENHANCE_YOUR_CALM });
+  await untilReached(provider, "Penalty east");
+  expect(await isServed(other)).toBe(true);
+  expect(await isServed(await sessionOf(clusters.north, provider))).toBe(true);
+
+  const gateway = startConsumer(clusters.east);
+  gateway.link(clusters.west, provider.port);
+  const port = await gateway.mirror("west", "web");
+  await gateway.untilOpen(port);
+  expect(await hear(port, "x")).toBe("xend");
+});
