@@ -28,6 +28,8 @@ export interface ConsumerBoundsOptions {
 
 /** One consumer, with its sessions. */
 interface ConsumerAccount {
+  /** Consumers and links have places of one kind, and may have the same name. */
+  readonly holder: string;
   readonly sessions: Map<Http2Session, SessionAccount>;
   readonly newStreams: TokenBucket;
   readonly streamErrors: TokenBucket;
@@ -38,8 +40,6 @@ interface ConsumerAccount {
   bufferedBytes: number;
 }
 
-/** Consumers and links have places of one kind, and may have the same name. */
-const HOLDER = "consumer/";
 /** How often sessions are looked at: at most, and as a part of the shortest time to be kept. */
 const SWEEP_MS = 1000;
 const SWEEP_PART = 1 / 8;
@@ -87,7 +87,7 @@ export class ConsumerBounds {
    */
   admitSession(consumer: string, session: ServerHttp2Session, socket: TLSSocket): boolean {
     const { limits, reports, nowMs } = this.#options;
-    const account = this.#consumers.get(consumer) ?? this.#createAccount();
+    const account = this.#consumers.get(consumer) ?? this.#createAccount(consumer);
     this.#consumers.set(consumer, account);
     if (account.penalty.active) {
       reports.reached("Penalty", consumer);
@@ -153,13 +153,13 @@ export class ConsumerBounds {
       this.#countError(account, session);
       return false;
     }
-    const reached = isConnect ? this.#reachedByStream(consumer, account) : undefined;
+    const reached = isConnect ? this.#reachedByStream(account) : undefined;
     if (reached !== undefined) {
       this.#refuse(stream, reached, consumer);
       return false;
     }
     stream.once("close", () => {
-      if (isConnect) this.#options.connections.give(HOLDER + consumer);
+      if (isConnect) this.#options.connections.give(account.holder);
       const status = Number(stream.sentHeaders?.[":status"] ?? 0);
       const isHonest = status === ANSWERED || status === UNAVAILABLE || stream.rstCode === 8;
       if (!isHonest) this.#countError(account, session);
@@ -175,11 +175,12 @@ export class ConsumerBounds {
     account?.carry(stream, socket, this.#options.nowMs());
   }
 
-  #createAccount(): ConsumerAccount {
+  #createAccount(consumer: string): ConsumerAccount {
     const { limits, nowMs } = this.#options;
     const bucket = (perSecond: number) =>
       new TokenBucket({ perSecond, burst: perSecond * BURST_SECONDS, nowMs });
     return {
+      holder: `consumer/${consumer}`,
       sessions: new Map(),
       newStreams: bucket(limits.maxNewStreamsPerSecond),
       streamErrors: bucket(limits.maxStreamErrorsPerSecond),
@@ -200,14 +201,14 @@ export class ConsumerBounds {
     return granted;
   }
 
-  #reachedByStream(consumer: string, account: ConsumerAccount): Bound | undefined {
+  #reachedByStream(account: ConsumerAccount): Bound | undefined {
     const { limits, connections, peers } = this.#options;
     if (account.bufferedBytes >= limits.maxBufferedBytesPerPeer) return "BufferedBytesPerPeer";
     const evenShareBytes = limits.maxBufferedBytes / Math.max(peers(), 1);
     if (this.#bufferedBytes >= limits.maxBufferedBytes && account.bufferedBytes >= evenShareBytes) {
       return "BufferedBytes";
     }
-    const refusal = connections.take(HOLDER + consumer, limits.maxStreamsPerPeer);
+    const refusal = connections.take(account.holder, limits.maxStreamsPerPeer);
     if (refusal === undefined) return undefined;
     return refusal === "inAll" ? "Connections" : "StreamsPerPeer";
   }

@@ -10,19 +10,25 @@ export interface DialOptions {
   onTimeout?: () => void;
 }
 
+/** A connection, half-open and not yet read, and what it leads to. */
+export interface Dialled {
+  readonly socket: Socket;
+  readonly target: Target;
+}
+
 /**
  * Connects to the first of the targets that answers within `timeoutMs`, tried
  * one after the other. Resolves to undefined when none does, or when `signal`
- * aborts. The socket is half-open and not yet read.
+ * aborts.
  */
 export async function dial(
   targets: readonly Target[],
   options: DialOptions,
-): Promise<Socket | undefined> {
+): Promise<Dialled | undefined> {
   for (const target of targets) {
     if (options.signal.aborted) return undefined;
     const socket = await dialOne(target, options);
-    if (socket !== undefined) return socket;
+    if (socket !== undefined) return { socket, target };
   }
   return undefined;
 }

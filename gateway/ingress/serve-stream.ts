@@ -1,4 +1,5 @@
 import { GATEWAY_DRAINING_HEADER, GATEWAY_READY_PATH } from "../../api/names.ts";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { type IncomingHttpHeaders, type ServerHttp2Stream, constants } from "node:http2";
 import type { Socket } from "node:net";
 import type { Random } from "../../api/clock.ts";
@@ -7,7 +8,7 @@ import type { StreamAccount, StreamAccounts } from "../stream/stream-accounts.ts
 import { joinTunnel } from "../stream/tunnel.ts";
 import { parseAuthority, printable } from "./authority.ts";
 import { type ClusterView, type Refusal, authorize } from "./authorize.ts";
-import { dial } from "./dial.ts";
+import { type Dialled, dial } from "./dial.ts";
 import type { Target } from "./endpoint-index.ts";
 import type { OpenStreams } from "./open-streams.ts";
 
@@ -73,7 +74,9 @@ async function serveConnect(
     refuse(stream, decision.refusal, account);
     return;
   }
-  // A flood of streams that are reset at once must not become one of connections (CVE-2023-44487).
+  // A flood of streams that are reset at once must not become one of connections (CVE-2023-44487):
+  // after this turn of the event loop, all that came in one read has been seen.
+  await nextTurn();
   if (stream.closed || stream.destroyed) {
     account.end({ result: "reset", reason: "Abandoned" });
     return;
@@ -83,21 +86,22 @@ async function serveConnect(
     cutFor = "Unexported";
     stream.destroy(new StreamCutError(cutFor));
   });
-  const socket = await dialFor(stream, decision.targets, context);
+  const dialled = await dialFor(stream, decision.targets, context);
   if (stream.destroyed) {
     forget();
-    socket?.destroy();
+    dialled?.socket.destroy();
     account.end({ result: "reset", reason: cutFor || "Abandoned" });
     return;
   }
-  if (socket === undefined) {
+  if (dialled === undefined) {
     forget();
     refuse(stream, { status: 503, reason: "EndpointUnreachable" }, account);
     return;
   }
+  const { socket, target } = dialled;
   stream.respond({ ":status": 200 });
   context.onCarry(stream, socket);
-  account.carry(authorityOf({ host: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 }));
+  account.carry(authorityOf({ host: target.address, port: target.port }));
   joinTunnel(socket, stream, {
     onCarried: context.onCarried,
     onEnd: ({ result, reason, bytesToStream, bytesFromStream }) => {
@@ -117,17 +121,17 @@ async function dialFor(
   stream: ServerHttp2Stream,
   targets: readonly Target[],
   { dialTimeoutMs, onDialTimeout }: StreamContext,
-): Promise<Socket | undefined> {
+): Promise<Dialled | undefined> {
   const gone = new AbortController();
   const abandon = () => gone.abort();
   stream.on("close", abandon);
-  const socket = await dial(targets, {
+  const dialled = await dial(targets, {
     timeoutMs: dialTimeoutMs,
     signal: gone.signal,
     onTimeout: onDialTimeout,
   });
   stream.off("close", abandon);
-  return socket;
+  return dialled;
 }
 
 function refuse(
