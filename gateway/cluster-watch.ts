@@ -17,7 +17,7 @@ import type { Logger } from "../kube/logger.ts";
 import type { KubeMetrics } from "../kube/metrics.ts";
 import { Reflector } from "../kube/reflector/reflector.ts";
 import { EndpointIndex, pruneSlice, serviceKeyOf } from "./ingress/endpoint-index.ts";
-import { AddressCounts } from "./ingress/forbidden-addresses.ts";
+import { ProtectedTargets } from "./ingress/forbidden-addresses.ts";
 
 export interface ClusterWatchOptions {
   client: KubeClient;
@@ -29,6 +29,9 @@ export interface ClusterWatchOptions {
   metrics: KubeMetrics;
 }
 
+/** The Service whose endpoints are the API servers. */
+const API_SERVERS = "default/kubernetes";
+
 /** Everything the gateway learns of its own cluster: one reflector per kind of object, kept as small as it can be. */
 export class ClusterWatch {
   readonly links: Reflector<Link>;
@@ -39,13 +42,13 @@ export class ClusterWatch {
   readonly slices: Reflector<EndpointSlice>;
   /** Endpoints by Service, from `slices`. */
   readonly endpoints: EndpointIndex;
-  /** Addresses of the API servers, of the gateways, and of mirrors, which no stream may go to. */
-  readonly protectedAddresses = new AddressCounts();
+  /** API servers, gateways and mirrors, which no stream may go to. */
+  readonly protectedTargets = new ProtectedTargets();
 
   constructor(options: ClusterWatchOptions) {
     const { namespace, ...shared } = options;
     const { links, peers, secrets, services, endpointSlices } = RESOURCES;
-    const neverReached = new Set(["default/kubernetes", `${namespace}/${GATEWAY_NAME}`]);
+    const neverReached = new Set([API_SERVERS, `${namespace}/${GATEWAY_NAME}`]);
     this.links = new Reflector<Link>({ ...shared, name: "links", resource: links, namespace });
     this.peers = new Reflector<Peer>({ ...shared, name: "peers", resource: peers, namespace });
     this.leafSecret = new Reflector<Secret>({
@@ -77,24 +80,24 @@ export class ClusterWatch {
     });
     const endpoints = new EndpointIndex(this.slices.store);
     this.endpoints = endpoints;
-    const { protectedAddresses } = this;
+    const { protectedTargets } = this;
     this.slices.onEvent(({ key, previous, ...event }) => {
       if (previous !== undefined) {
         endpoints.remove(key, previous);
         if (neverReached.has(serviceKeyOf(previous))) {
-          protectedAddresses.remove(addressesOf(previous));
+          protectedTargets.remove(addressesOf(previous), portsOf(previous));
         }
       }
       if (event.type !== "apply") return;
       endpoints.add(key, event.object);
       if (neverReached.has(serviceKeyOf(event.object))) {
-        protectedAddresses.add(addressesOf(event.object));
+        protectedTargets.add(addressesOf(event.object), portsOf(event.object));
       }
     });
     // A mirror's ClusterIP leads to another cluster's gateway.
     this.mirrors.onEvent(({ previous, ...event }) => {
-      protectedAddresses.remove(previous?.spec?.clusterIPs ?? []);
-      if (event.type === "apply") protectedAddresses.add(event.object.spec?.clusterIPs ?? []);
+      protectedTargets.remove(previous?.spec?.clusterIPs ?? []);
+      if (event.type === "apply") protectedTargets.add(event.object.spec?.clusterIPs ?? []);
     });
   }
 
@@ -131,6 +134,14 @@ export class ClusterWatch {
 
 function addressesOf({ endpoints }: EndpointSlice): string[] {
   return (endpoints ?? []).flatMap(({ addresses }) => addresses);
+}
+
+/** API servers share their nodes with others, which may be exported; of gateways no port may be reached. */
+function portsOf(slice: EndpointSlice): number[] | undefined {
+  if (serviceKeyOf(slice) !== API_SERVERS) return undefined;
+  const ports = (slice.ports ?? []).map(({ port }) => port);
+  // A port that is not named stands for all of them.
+  return ports.every((port) => port !== undefined) ? ports : undefined;
 }
 
 const MIRROR_ANNOTATIONS: ReadonlySet<string> = new Set([ANNOTATIONS.source, ANNOTATIONS.state]);

@@ -14,7 +14,11 @@ import { ClusterWatch } from "./cluster-watch.ts";
 import { Egress } from "./egress/egress.ts";
 import type { GatewayNamesOptions } from "./egress/gateway-names.ts";
 import { untilUnpublished } from "./egress/published-mirrors.ts";
-import { AddressCounts, type ForbidsTarget, forbidTargets } from "./ingress/forbidden-addresses.ts";
+import {
+  ProtectedTargets,
+  type ForbidsTarget,
+  forbidTargets,
+} from "./ingress/forbidden-addresses.ts";
 import { Ingress } from "./ingress/ingress.ts";
 import { DEFAULT_GATEWAY_LIMITS, type GatewayLimits } from "./limits/limits.ts";
 import { Shares } from "./limits/shares.ts";
@@ -225,10 +229,10 @@ export class Gateway implements Startable {
   }
 
   #forbidden(addresses: readonly string[]): ForbidsTarget {
-    const fixed = new AddressCounts();
+    const fixed = new ProtectedTargets();
     fixed.add(addresses);
-    const { protectedAddresses } = this.#watch;
-    return forbidTargets((address) => fixed.has(address) || protectedAddresses.has(address));
+    const { protectedTargets } = this.#watch;
+    return forbidTargets((target) => fixed.has(target) || protectedTargets.has(target));
   }
 
   /** The first change of a burst is acted on at once, the rest of it together. */

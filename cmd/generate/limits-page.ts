@@ -5,6 +5,10 @@ import {
   flagOf,
   type gatewayLimitsSchema,
 } from "../../gateway/limits/limits.ts";
+import { MAX_ADDRESSES } from "../../gateway/egress/gateway-names.ts";
+import { MAX_LOOKS } from "../../gateway/ingress/authorize.ts";
+import { MAX_AGED } from "../../gateway/session/session-slot.ts";
+import { DIRECTION_BUFFER_BYTES } from "../../gateway/stream/pump.ts";
 import { table } from "./markdown.ts";
 
 type LimitName = keyof typeof gatewayLimitsSchema.shape;
@@ -20,6 +24,13 @@ export function limitsPage(): string {
       ["Flag", "Default", "Unit", "Role", "Of", "Beyond it", "`bound`"],
       Object.entries(DEFAULT_GATEWAY_LIMITS).map(([limit, value]) => rowOf(limit, value)),
     ),
+    "## Bounds that are no flags",
+    [
+      `- A link uses ${MAX_ADDRESSES} addresses of its provider's gateway at most, those that names stand for included.`,
+      `- A place for a session has ${MAX_AGED} old sessions at most whose streams have not ended; then it waits with the next renewal for its age.`,
+      `- Of a Service's endpoints ${MAX_LOOKS} are looked at for one connection, and two of them tried.`,
+      `- In one direction of a stream ${DIRECTION_BUFFER_BYTES / 1024} KiB wait in a gateway before its source is read no further.`,
+    ].join("\n"),
     "## Known attacks on HTTP/2",
     "Each is tried with raw frames over a real mutually authenticated session (`floods.test.ts`, `bounds.test.ts` and `bounds-of-payload.test.ts` in `test/integration/gateway`; providers' attacks in `malicious-provider.test.ts`), while another peer's connections go on. What is said of nghttp2 and node:http2 is what Node 24 does; the tests would tell if another version did not.",
     table(

@@ -15,7 +15,7 @@ const JITTER = 0.1;
 /** An address that is missing from so many answers in a row is gone: some servers answer with a part of a name's addresses each time. */
 const MISSES = 2;
 /** Addresses of one link, whatever DNS says: each has sessions of its own. */
-const MAX_ADDRESSES = 16;
+export const MAX_ADDRESSES = 16;
 
 export interface GatewayNamesOptions {
   /** The pod's own resolver when absent. */

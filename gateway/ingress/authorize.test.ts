@@ -51,7 +51,7 @@ function decide(world: World = {}): ConnectDecision {
     {
       services: new Map([["shop/web", service]]),
       endpoints,
-      forbids: forbidTargets((address) => address === API_SERVER.address),
+      forbids: forbidTargets(({ address }) => address === API_SERVER.address),
     },
     () => world.random ?? 0,
   );

@@ -81,7 +81,7 @@ export function offeredPort(
 }
 
 /** How many endpoints are looked at for two that are permitted: whoever writes a million that are not costs no more. */
-const MAX_LOOKS = 16;
+export const MAX_LOOKS = 16;
 
 /** Two at random, of those that are permitted. */
 function pickTwo(

@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { AddressCounts, canonicalAddress, forbidTargets } from "./forbidden-addresses.ts";
+import { ProtectedTargets, canonicalAddress, forbidTargets } from "./forbidden-addresses.ts";
 
 const forbids = (address: string) => forbidTargets(() => false)({ address, port: 80 });
 
@@ -55,9 +55,9 @@ test("addresses of pods are connected to", () => {
 });
 
 test("a protected address is recognised however it is spelled, on every port", () => {
-  const counts = new AddressCounts();
+  const counts = new ProtectedTargets();
   counts.add(["fd00::a", "10.9.9.9", "not an address"]);
-  const protecting = forbidTargets((address) => counts.has(address));
+  const protecting = forbidTargets((target) => counts.has(target));
   for (const address of [
     "fd00::a",
     "FD00::A",
@@ -71,13 +71,22 @@ test("a protected address is recognised however it is spelled, on every port", (
 });
 
 test("an address stays protected until the last object that has it is gone", () => {
-  const counts = new AddressCounts();
+  const counts = new ProtectedTargets();
   counts.add(["10.9.9.9"]);
   counts.add(["10.9.9.9"]);
   counts.remove(["10.9.9.9"]);
-  expect(counts.has("10.9.9.9")).toBe(true);
+  expect(counts.has({ address: "10.9.9.9", port: 1 })).toBe(true);
   counts.remove(["10.9.9.9"]);
-  expect(counts.has("10.9.9.9")).toBe(false);
+  expect(counts.has({ address: "10.9.9.9", port: 1 })).toBe(false);
+});
+
+test("of an address that others share, only the ports that are named are protected", () => {
+  const counts = new ProtectedTargets();
+  counts.add(["10.9.9.9"], [6443]);
+  expect(counts.has({ address: "10.9.9.9", port: 6443 })).toBe(true);
+  expect(counts.has({ address: "10.9.9.9", port: 443 })).toBe(false);
+  counts.remove(["10.9.9.9"], [6443]);
+  expect(counts.has({ address: "10.9.9.9", port: 6443 })).toBe(false);
 });
 
 test("every IPv6 address has one spelling", () => {

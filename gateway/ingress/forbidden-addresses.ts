@@ -41,15 +41,15 @@ const NEVER_IPV6 = blockList("ipv6", [
  * itself or at a cloud's metadata service), and what `protects`, asked with
  * canonical addresses, answers for: API servers, gateways, mirrors.
  */
-export function forbidTargets(protects: (address: string) => boolean): ForbidsTarget {
-  return ({ address }) => {
+export function forbidTargets(protects: ForbidsTarget): ForbidsTarget {
+  return ({ address, port }) => {
     const canonical = canonicalAddress(address);
     if (canonical === undefined) return true;
     const never =
       isIP(canonical) === 6
         ? NEVER_IPV6.check(canonical, "ipv6")
         : NEVER_IPV4.check(canonical, "ipv4");
-    return never || protects(canonical);
+    return never || protects({ address: canonical, port });
   };
 }
 
@@ -61,29 +61,36 @@ export function canonicalAddress(text: string): string | undefined {
   return new SocketAddress({ address: text, family: "ipv6" }).address;
 }
 
-/** Addresses that objects of the cluster have, each for as long as one of them has it. */
-export class AddressCounts {
+/**
+ * Addresses that objects of the cluster have, each for as long as one of them
+ * has it; without `ports` on every port.
+ */
+export class ProtectedTargets {
   readonly #counts = new Map<string, number>();
 
-  has(address: string): boolean {
-    return this.#counts.has(address);
+  /** `address` is canonical. */
+  has({ address, port }: Target): boolean {
+    return this.#counts.has(address) || this.#counts.has(`${address} ${port}`);
   }
 
-  add(addresses: Iterable<string>): void {
-    this.#change(addresses, 1);
+  add(addresses: Iterable<string>, ports?: readonly number[]): void {
+    this.#change(addresses, ports, 1);
   }
 
-  remove(addresses: Iterable<string>): void {
-    this.#change(addresses, -1);
+  remove(addresses: Iterable<string>, ports?: readonly number[]): void {
+    this.#change(addresses, ports, -1);
   }
 
-  #change(addresses: Iterable<string>, by: 1 | -1): void {
+  #change(addresses: Iterable<string>, ports: readonly number[] | undefined, by: 1 | -1): void {
     for (const text of addresses) {
       const address = canonicalAddress(text);
       if (address === undefined) continue;
-      const count = (this.#counts.get(address) ?? 0) + by;
-      if (count > 0) this.#counts.set(address, count);
-      else this.#counts.delete(address);
+      const keys = ports === undefined ? [address] : ports.map((port) => `${address} ${port}`);
+      for (const key of keys) {
+        const count = (this.#counts.get(key) ?? 0) + by;
+        if (count > 0) this.#counts.set(key, count);
+        else this.#counts.delete(key);
+      }
     }
   }
 }

@@ -28,7 +28,7 @@ const REPLACEMENTS_IN_A_ROW = 3;
 /** Around `maxAgeMs`, so that sessions that began together are not replaced together. */
 const AGE_JITTER = 0.1;
 /** With so many old sessions still finishing streams, age is no reason for one more. */
-const MAX_AGED = 4;
+export const MAX_AGED = 4;
 
 /** What the next session is made with; `tls` and `times` are read at each attempt. */
 export interface SlotOptions extends SessionBounds {

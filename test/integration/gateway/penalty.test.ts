@@ -1,11 +1,13 @@
 import { expect, test } from "vitest";
+import { eventually } from "../fixtures.ts";
 import { untilReached } from "./bound-counts.ts";
 import { createClusters, isServed, sessionOf, startWest } from "./bounded-west.ts";
 import { FLOODS, sendFlood } from "./flood.ts";
 import { hear } from "./loopback.ts";
 import { startConsumer } from "./two-gateways.ts";
 
-const ENHANCE_YOUR_CALM = 11;
+/** ENHANCE_YOUR_CALM, or, where what the client sent meanwhile met a closed connection, no more than its end. */
+const SENT_AWAY = [{ goaway: 11 }, "end", { error: "EPIPE" }, { error: "ECONNRESET" }];
 
 test("a peer that flooded is kept out for a while; its open sessions and other peers are served", async () => {
   const clusters = await createClusters();
@@ -16,7 +18,7 @@ test("a peer that flooded is kept out for a while; its open sessions and other p
   await untilReached(provider, "Pings east");
 
   const further = await sessionOf(clusters.east, provider);
-  expect(await further.ended()).toEqual({ goaway: ENHANCE_YOUR_CALM });
+  expect(SENT_AWAY).toContainEqual(await further.ended());
   await untilReached(provider, "Penalty east");
   expect(await isServed(other)).toBe(true);
   expect(await isServed(await sessionOf(clusters.north, provider))).toBe(true);
@@ -25,5 +27,8 @@ test("a peer that flooded is kept out for a while; its open sessions and other p
   gateway.link(clusters.west, provider.port);
   const port = await gateway.mirror("west", "web");
   await gateway.untilOpen(port);
-  expect(await hear(port, "x")).toBe("xend");
+  // One that is sent away may still have had its first PING answered.
+  await eventually(async () => expect(await hear(port, "x")).toBe("xend"), {
+    describe: "east is served again",
+  });
 });
