@@ -3,10 +3,10 @@ import { YoungGarbage } from "./young-garbage.ts";
 
 const MIB = 1024 * 1024;
 
-test("garbage is collected once for each 32 MiB that were carried, in however small parts", () => {
+test("garbage is collected once for each 4 MiB that were carried, in however small parts", () => {
   let collections = 0;
   const garbage = new YoungGarbage(() => (collections += 1));
-  for (let carried = 0; carried < 320; carried += 1) garbage.add(MIB);
+  for (let carried = 0; carried < 40; carried += 1) garbage.add(MIB);
   expect(collections).toBe(10);
 });
 

@@ -1,11 +1,12 @@
 /** Carried bytes after which their buffers are collected. */
-const COLLECT_EVERY_BYTES = 32 * 1024 * 1024;
+const COLLECT_EVERY_BYTES = 4 * 1024 * 1024;
 
 /**
  * Has the buffers of carried bytes collected while they are young. V8 counts
  * them as memory outside its heap, and answers too much of it with a marking of
- * the whole heap (64 MiB; several times a second in a bulk flow), long before
- * the few objects that refer to them fill the young generation (docs/adr/0011).
+ * the whole heap (tens of MiB, the fewer the smaller the heap; several times a
+ * second in a bulk flow), long before the few objects that refer to them fill
+ * the young generation (docs/adr/0011).
  */
 export class YoungGarbage {
   readonly #collect: (() => void) | undefined;
