@@ -14,11 +14,7 @@ import { ClusterWatch } from "./cluster-watch.ts";
 import { Egress } from "./egress/egress.ts";
 import type { GatewayNamesOptions } from "./egress/gateway-names.ts";
 import { untilUnpublished } from "./egress/published-mirrors.ts";
-import {
-  ProtectedTargets,
-  type ForbidsTarget,
-  forbidTargets,
-} from "./ingress/forbidden-addresses.ts";
+import { type ForbidsTarget, forbidTargets } from "./ingress/forbidden-addresses.ts";
 import { Ingress } from "./ingress/ingress.ts";
 import { DEFAULT_GATEWAY_LIMITS, type GatewayLimits } from "./limits/limits.ts";
 import { Shares } from "./limits/shares.ts";
@@ -105,6 +101,8 @@ export class Gateway implements Startable {
       logger,
       metrics: declareKubeMetrics(registry),
     });
+    const { protectedTargets } = this.#watch;
+    protectedTargets.add(options.neverReached ?? []);
     this.#egress = new Egress({ ...shared, nowMs: () => clock.nowMs() });
     this.#ingress = new Ingress({
       ...shared,
@@ -112,7 +110,7 @@ export class Gateway implements Startable {
       view: {
         services: this.#watch.exports.store,
         endpoints: this.#watch.endpoints,
-        forbids: options.forbids ?? this.#forbidden(options.neverReached ?? []),
+        forbids: options.forbids ?? forbidTargets((target) => protectedTargets.has(target)),
       },
     });
     this.#health = createHealthServer({
@@ -226,13 +224,6 @@ export class Gateway implements Startable {
 
   #busy(): boolean {
     return this.#egress.activeConnections > 0 || this.#ingress.activeSessions > 0;
-  }
-
-  #forbidden(addresses: readonly string[]): ForbidsTarget {
-    const fixed = new ProtectedTargets();
-    fixed.add(addresses);
-    const { protectedTargets } = this.#watch;
-    return forbidTargets((target) => fixed.has(target) || protectedTargets.has(target));
   }
 
   /** The first change of a burst is acted on at once, the rest of it together. */
