@@ -6,6 +6,8 @@ import { pairedRatio } from "./results.ts";
 const WIDTH = 860;
 const LABEL_WIDTH = 190;
 const PANEL_WIDTH = 270;
+/** Of a number beside its bar, and the space before it. */
+const FIGURE_WIDTH = 36;
 const PANEL_GAP = 60;
 const TOP = 74;
 const ROW_HEIGHT = 34;
@@ -71,9 +73,15 @@ export function drawFigure(samples: Samples): string {
     ];
     return [
       text(LABEL_WIDTH - 10, y + 15, label, "", "end"),
-      ...barsOf(cpuX, y + BAR_HEIGHT / 2, [{ kind: "isthmus", value: cpu }], CPU_AXIS),
+      ...barsOf(
+        cpuX,
+        y + BAR_HEIGHT / 2,
+        [{ kind: "isthmus", value: cpu }],
+        CPU_AXIS,
+        CPU_GOALS[id],
+      ),
       ...goalOf(cpuX, y, CPU_GOALS[id], CPU_AXIS),
-      ...barsOf(directX, y, rates, DIRECT_AXIS),
+      ...barsOf(directX, y, rates, DIRECT_AXIS, DIRECT_GOALS[id]),
       ...goalOf(directX, y, DIRECT_GOALS[id], DIRECT_AXIS),
     ];
   });
@@ -95,14 +103,23 @@ ${[
 `;
 }
 
-function barsOf(x: number, y: number, bars: readonly Bar[], axisEnd: number): string[] {
+function barsOf(
+  x: number,
+  y: number,
+  bars: readonly Bar[],
+  axisEnd: number,
+  goal: number | undefined,
+): string[] {
+  const goalAt = ((goal ?? Number.NEGATIVE_INFINITY) / axisEnd) * PANEL_WIDTH;
   return bars.flatMap(({ kind, value }, index) => {
     if (value === undefined || Number.isNaN(value)) return [];
     const top = y + index * (BAR_HEIGHT + 1);
     const width = (Math.min(value, axisEnd) / axisEnd) * PANEL_WIDTH;
+    // A figure that the goal's line would cross stands behind it.
+    const isCrossed = goalAt >= width && goalAt < width + FIGURE_WIDTH;
     return [
       `<rect class="${kind}" x="${x}" y="${top}" width="${width.toFixed(1)}" height="${BAR_HEIGHT}"/>`,
-      text(x + width + 6, top + 10, value.toFixed(2), "faint"),
+      text(x + (isCrossed ? goalAt : width) + 6, top + 10, value.toFixed(2), "faint"),
     ];
   });
 }
