@@ -18,7 +18,7 @@ export function limitsPage(): string {
   return [
     "# Bounds of the gateway",
     "What one peer, one tenant or one unauthenticated client can make the gateway do is bounded. Each bound is a flag of `isthmus-gateway`; a value that makes no sense ends the start with exit code 2 and the flag's name.",
-    `Each time that a bound is reached counts in \`isthmus_gateway_bound_reached_total{role,bound,link}\`, under the name in the last column; \`link\` is the Link or the peer, empty before a client has shown who it is. A line \`bound reached\` goes to the log, at most one in 10 s for each. Rates allow a burst of ${BURST_SECONDS} s' worth. A peer at its bounds takes nothing from the others: bounds that all share keep a part for each.`,
+    `Each time that a bound is reached counts in \`isthmus_gateway_bound_reached_total{role,bound,link}\`, under the name in the last column; \`link\` is the Link or the peer, empty before a client has shown who it is. A line \`bound reached\` goes to the log, at most one in 10 s for each. Rates allow a burst of ${BURST_SECONDS} s' worth. A peer at its bounds takes no place from the others: bounds that all share keep a part for each. What all do share is one event loop: beside a peer that floods from a core of its own, on two cores, another peer's requests went on at 0.6 of their rate, with waits of up to 0.2 s ([figures](benchmarks.md)).`,
     "## Flags",
     table(
       ["Flag", "Default", "Unit", "Role", "Of", "Beyond it", "`bound`"],
