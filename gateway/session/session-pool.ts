@@ -24,8 +24,8 @@ export interface SessionPoolOptions extends SlotOptions {
   onChange: () => void;
 }
 
-/** Attempts to open one stream, each on another session. */
-const OPEN_ATTEMPTS = 3;
+/** Attempts to open one stream, each on another session: as many as there are addresses, and so many at least. */
+const MIN_ATTEMPTS = 3;
 const SLOT_STATES: readonly SlotState[] = ["live", "replacing", "connecting", "waiting"];
 
 /** All sessions of one link: some per address of the remote gateway, each kept up by a slot. */
@@ -116,7 +116,7 @@ export class SessionPool {
         return await session.open(authority, signal);
       } catch (error) {
         const again = error instanceof StreamRefusedError && error.retryable;
-        if (!again || attempt === OPEN_ATTEMPTS || signal.aborted) throw error;
+        if (!again || attempt >= this.#maxAttempts || signal.aborted) throw error;
         failed.add(session.address);
       }
     }
@@ -145,6 +145,11 @@ export class SessionPool {
         logger.info({ address: key, reason, error: error.message }, "session lost");
       },
     });
+  }
+
+  /** All addresses but one may be found dead one after the other. */
+  get #maxAttempts(): number {
+    return Math.max(MIN_ATTEMPTS, this.#slots.size);
   }
 
   #all(): SessionSlot[] {
