@@ -11,6 +11,7 @@ import type { GatewayMetrics } from "../metrics.ts";
 import { StreamRefusedError } from "../session/peer-session.ts";
 import { type SessionTimes, sessionTimesOf } from "../session/session-times.ts";
 import { StreamAccounts } from "../stream/stream-accounts.ts";
+import { ignore } from "../stream/ignore.ts";
 import { joinTunnel } from "../stream/tunnel.ts";
 import { EgressLink } from "./egress-link.ts";
 import type { GatewayNamesOptions } from "./gateway-names.ts";
@@ -263,8 +264,4 @@ async function openFor(socket: Socket, link: EgressLink, authority: string) {
   } finally {
     socket.off("close", abandon);
   }
-}
-
-function ignore(): void {
-  // `close` follows and decides.
 }

@@ -142,8 +142,6 @@ export class ConsumerBounds {
    * or falls with) is bounded only in its rate.
    */
   admitStream(consumer: string, stream: ServerHttp2Stream, isConnect: boolean): boolean {
-    // Also of one whose session has ended already; `close` follows and decides.
-    stream.on("error", () => undefined);
     const { session } = stream;
     const account = this.#consumers.get(consumer);
     if (session === undefined || account === undefined) return false;

@@ -1,4 +1,5 @@
 import { type Socket, connect } from "node:net";
+import { ignore } from "../stream/ignore.ts";
 import { KEEP_ALIVE_MS } from "../stream/tunnel.ts";
 import type { Target } from "./endpoint-index.ts";
 
@@ -63,8 +64,4 @@ function dialOne(
     socket.on("close", failed);
     socket.once("connect", () => settle(socket));
   });
-}
-
-function ignore(): void {
-  // `close` follows and decides.
 }

@@ -9,6 +9,7 @@ import type { GatewayMetrics } from "../metrics.ts";
 import { BoundReports } from "../limits/bound-reports.ts";
 import { DEFAULT_GATEWAY_LIMITS, type GatewayLimits } from "../limits/limits.ts";
 import { Shares } from "../limits/shares.ts";
+import { ignore } from "../stream/ignore.ts";
 import { StreamAccounts } from "../stream/stream-accounts.ts";
 import type { ClusterView } from "./authorize.ts";
 import { ConsumerBounds } from "./consumer-bounds.ts";
@@ -16,7 +17,7 @@ import { ConsumerServer } from "./consumer-server.ts";
 import { ConsumerSessions } from "./consumer-sessions.ts";
 import { reapWhenDestroyed } from "../session/reap.ts";
 import { OpenStreams } from "./open-streams.ts";
-import { serveStream } from "./serve-stream.ts";
+import { type StreamContext, serveStream } from "./serve-stream.ts";
 
 export interface IngressOptions {
   /** This cluster's own name, which the ready probe tells. */
@@ -164,7 +165,7 @@ export class Ingress {
     this.#bounds.start();
   }
 
-  /** From now on, the ready probe says no. */
+  /** From now on, the ready probe tells that it drains. */
   announceDrain(): void {
     this.#draining = true;
   }
@@ -211,7 +212,7 @@ export class Ingress {
   #accept(session: ServerHttp2Session, socket: TLSSocket): void {
     reapWhenDestroyed(session, socket);
     // Before all else, and in a session that is refused, too: a stream may fail before anything looks at it.
-    session.on("stream", (stream) => stream.on("error", () => undefined));
+    session.on("stream", (stream) => stream.on("error", ignore));
     session.on("error", (error) => {
       this.#options.logger.debug({ error: error.message }, "ingress session failed");
     });
@@ -229,20 +230,21 @@ export class Ingress {
       setImmediate(() => session.destroy());
       return;
     }
+    const context: StreamContext = {
+      ...this.#options,
+      consumer,
+      draining: () => this.#draining,
+      dialTimeoutMs: this.#limits.endpointConnectTimeoutMs,
+      onDialTimeout: () => this.#reports.reached("EndpointConnectTimeout", consumer),
+      onCarry: (stream, target) => this.#bounds.carry(consumer, stream, target),
+      openStreams: this.#openStreams,
+      accounts: this.#accounts,
+    };
     session.on("stream", (stream, headers) => {
       const isConnect = headers[":method"] === "CONNECT";
-      if (!this.#bounds.admitStream(consumer, stream, isConnect)) return;
-      void serveStream(stream, headers, {
-        ...this.#options,
-        consumer,
-        draining: this.#draining,
-        dialTimeoutMs: this.#limits.endpointConnectTimeoutMs,
-        onDialTimeout: () => this.#reports.reached("EndpointConnectTimeout", consumer),
-        onCarried: this.#options.onCarried,
-        onCarry: (carrying, target) => this.#bounds.carry(consumer, carrying, target),
-        openStreams: this.#openStreams,
-        accounts: this.#accounts,
-      });
+      if (this.#bounds.admitStream(consumer, stream, isConnect)) {
+        void serveStream(stream, headers, context);
+      }
     });
   }
 }

@@ -12,17 +12,18 @@ import { type Dialled, dial } from "./dial.ts";
 import type { Target } from "./endpoint-index.ts";
 import type { OpenStreams } from "./open-streams.ts";
 
+/** What the streams of one session have in common. */
 export interface StreamContext {
   readonly consumer: string;
   readonly clusterName: string;
-  readonly draining: boolean;
+  readonly draining: () => boolean;
   readonly view: ClusterView;
   readonly dialTimeoutMs: number;
   /** An endpoint did not answer in time. */
   readonly onDialTimeout: () => void;
   /** The stream carries this connection from now on. */
   readonly onCarry: (stream: ServerHttp2Stream, socket: Socket) => void;
-  readonly onCarried: ((bytes: number) => void) | undefined;
+  readonly onCarried?: (bytes: number) => void;
   readonly random: Random;
   readonly openStreams: OpenStreams;
   readonly accounts: StreamAccounts;
@@ -43,9 +44,10 @@ export async function serveStream(
     await serveConnect(stream, headers[":authority"] ?? "", context);
     return;
   }
-  const { consumer, clusterName, draining, accounts } = context;
+  const { consumer, clusterName, accounts } = context;
   const account = accounts.begin({ link: consumer, consumer, authority: undefined });
   if (headers[":method"] === "GET" && headers[":path"] === GATEWAY_READY_PATH) {
+    const draining = context.draining();
     const body = JSON.stringify({ cluster: clusterName, draining });
     // One that drains still takes what a load balancer sends it: its link must not close for that.
     stream.respond({

@@ -9,6 +9,7 @@ import { callAt } from "./call-at.ts";
 import { reapWhenDestroyed } from "./reap.ts";
 import { watchPings } from "./ping-watch.ts";
 import { SESSION_KEEP_ALIVE_MS } from "./session-limits.ts";
+import { ignore } from "../stream/ignore.ts";
 import type { SessionTimes } from "./session-times.ts";
 
 /** Where a remote gateway listens. `host` is an IP address or a DNS name. */
@@ -277,10 +278,6 @@ function cancelUntilAnswered(
   stream.on("close", settle);
   signal.addEventListener("abort", cancel);
   if (signal.aborted) cancel();
-}
-
-function ignore(): void {
-  // `close` follows and decides.
 }
 
 /** `host:port`, with brackets around an IPv6 address. */

@@ -1,5 +1,6 @@
 import { type Http2Stream, constants } from "node:http2";
 import type { Socket } from "node:net";
+import { ignore } from "./ignore.ts";
 import { pump } from "./pump.ts";
 
 /** After this much silence TCP asks whether the other end of a carried connection is still there. */
@@ -114,8 +115,4 @@ function cutOff(socket: Socket): void {
   // Whoever never takes what was sent before the FIN must not keep the connection for ever.
   const timer = setTimeout(() => socket.destroy(), LAST_BYTES_MS);
   socket.once("close", () => clearTimeout(timer));
-}
-
-function ignore(): void {
-  // `close` follows and decides.
 }

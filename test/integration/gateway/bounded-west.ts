@@ -2,25 +2,10 @@ import type { GatewayLimits } from "../../../gateway/limits/limits.ts";
 import { startEcho } from "./loopback.ts";
 import { FRAME, connectRequest } from "./raw-frames.ts";
 import { type RawSession, openRawSession } from "./raw-session.ts";
-import { type Identity, type Provider, createIdentity, startProvider } from "./two-gateways.ts";
+import type { Clusters, Identity } from "./identities.ts";
+import { type Provider, startProvider } from "./two-gateways.ts";
 
 /** A provider with bounds of a test's own, and raw sessions to it. */
-
-/** West provides, east and north consume. */
-export interface Clusters {
-  west: Identity;
-  east: Identity;
-  north: Identity;
-}
-
-export async function createClusters(): Promise<Clusters> {
-  const [west, east, north] = await Promise.all([
-    createIdentity("west"),
-    createIdentity("east"),
-    createIdentity("north"),
-  ]);
-  return { west, east, north };
-}
 
 /** West, which exports `shop/web` (an echo unless `backend` is given) to east and north; ended with the test. */
 export async function startWest(

@@ -3,14 +3,8 @@ import { type Socket, connect } from "node:net";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { eventually } from "../fixtures.ts";
 import { boundsReached, untilReached } from "./bound-counts.ts";
-import {
-  type Clusters,
-  createClusters,
-  isServed,
-  resetCode,
-  sessionOf,
-  startWest,
-} from "./bounded-west.ts";
+import { isServed, resetCode, sessionOf, startWest } from "./bounded-west.ts";
+import { type Clusters, createClusters } from "./identities.ts";
 import { heard } from "./loopback.ts";
 import { FLAG, FRAME, PREFACE, connectRequest, frame, headers, rstStream } from "./raw-frames.ts";
 

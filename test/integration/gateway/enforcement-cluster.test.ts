@@ -14,7 +14,8 @@ import { accountClient, gatewayAccount } from "./gateway-account.ts";
 import { startEcho } from "./loopback.ts";
 import { FRAME, connectRequest, frame } from "./raw-frames.ts";
 import { type RawSession, openRawSession } from "./raw-session.ts";
-import { type Identity, createIdentity } from "./two-gateways.ts";
+import { type Identity } from "./two-gateways.ts";
+import { createClusters } from "./identities.ts";
 
 /** What the issue allows a revoked Peer's sessions. */
 const REVOCATION_BOUND_MS = 2000;
@@ -24,11 +25,7 @@ let east: Identity;
 let north: Identity;
 
 beforeAll(async () => {
-  [west, east, north] = await Promise.all([
-    createIdentity("west"),
-    createIdentity("east"),
-    createIdentity("north"),
-  ]);
+  ({ west, east, north } = await createClusters());
 });
 
 /** West's gateway on a real API server, with the rights of its ServiceAccount as shipped, and east as its Peer. */

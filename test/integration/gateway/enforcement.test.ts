@@ -6,18 +6,15 @@ import { eventually } from "../fixtures.ts";
 import { startBackend, startEcho } from "./loopback.ts";
 import { FRAME, connectRequest, frame, headers } from "./raw-frames.ts";
 import { type RawSession, openRawSession } from "./raw-session.ts";
-import { type Identity, type Provider, createIdentity, startProvider } from "./two-gateways.ts";
+import { type Identity, type Provider, startProvider } from "./two-gateways.ts";
+import { createClusters } from "./identities.ts";
 
 let west: Identity;
 let east: Identity;
 let north: Identity;
 
 beforeAll(async () => {
-  [west, east, north] = await Promise.all([
-    createIdentity("west"),
-    createIdentity("east"),
-    createIdentity("north"),
-  ]);
+  ({ west, east, north } = await createClusters());
 });
 
 const sessionOf = async (provider: Provider, as: Identity) =>

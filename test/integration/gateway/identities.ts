@@ -14,6 +14,22 @@ export async function createIdentity(name: string): Promise<Identity> {
   return { name, ca, leaf: await renewedLeaf({ name, ca }) };
 }
 
+/** West provides, east and north consume. */
+export interface Clusters {
+  west: Identity;
+  east: Identity;
+  north: Identity;
+}
+
+export async function createClusters(): Promise<Clusters> {
+  const [west, east, north] = await Promise.all([
+    createIdentity("west"),
+    createIdentity("east"),
+    createIdentity("north"),
+  ]);
+  return { west, east, north };
+}
+
 export async function renewedLeaf({ name, ca }: Omit<Identity, "leaf">) {
   return await issueLeaf(ca, { identity: gatewayIdentity(name), nowMs: Date.now() });
 }

@@ -16,17 +16,14 @@ import {
   startConsumer,
   startProvider,
 } from "./two-gateways.ts";
+import { createClusters } from "./identities.ts";
 
 let west: Identity;
 let east: Identity;
 let north: Identity;
 
 beforeAll(async () => {
-  [west, east, north] = await Promise.all([
-    createIdentity("west"),
-    createIdentity("east"),
-    createIdentity("north"),
-  ]);
+  ({ west, east, north } = await createClusters());
 });
 
 async function startWest(options?: ProviderOptions) {

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, expect, test } from "vitest";
 import { boundsReached, untilReached } from "./bound-counts.ts";
-import { type Clusters, createClusters } from "./bounded-west.ts";
+import { type Clusters, createClusters } from "./identities.ts";
 import { FLOODS, sendFlood } from "./flood.ts";
 import { dialMirror, hear, startEcho } from "./loopback.ts";
 import { FLAG, FRAME, SETTING, frame, headers, settings } from "./raw-frames.ts";

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { eventually } from "../fixtures.ts";
 import { untilReached } from "./bound-counts.ts";
-import { createClusters, isServed, sessionOf, startWest } from "./bounded-west.ts";
+import { isServed, sessionOf, startWest } from "./bounded-west.ts";
+import { createClusters } from "./identities.ts";
 import { FLOODS, sendFlood } from "./flood.ts";
 import { hear } from "./loopback.ts";
 import { startConsumer } from "./two-gateways.ts";
