@@ -7,6 +7,7 @@ import { RESOURCES } from "../../../api/resources.ts";
 import type { KubeClient } from "../../../kube/client/client.ts";
 import { poll } from "../../bed/poll.ts";
 import type { Fault, FaultRule } from "../../faults/fault-proxy.ts";
+import { eventually } from "../fixtures.ts";
 import { conditionsOf, type Name, type TwoLinks, untilSays } from "./two-links.ts";
 
 const NAMESPACE = "default";
@@ -59,7 +60,7 @@ export async function withstands(links: TwoLinks, name: string, trouble: Trouble
     await untilSays(links, "west", trouble.type, trouble.says, trouble.message);
     await exportService(providers.west, `${name}-during`);
     northMs = await mirrorMs(links, `${name}-during`);
-    expect(await northWrites(links, `${name}-during`)).toEqual(usualWrites);
+    await untilWritten(links, `${name}-during`, usualWrites);
     // Trouble begins with some requests that all come at once.
     const seconds = Math.max((performance.now() - beganMs) / 1000, RATE_OVER_SECONDS);
     requestsPerSecond = (proxy.requests.length - requestsBefore) / seconds;
@@ -72,6 +73,18 @@ export async function withstands(links: TwoLinks, name: string, trouble: Trouble
   expect(links.controller.leading).toBe(true);
   expect(await verdictsOf(east, "north")).toEqual(north);
   return { requestsPerSecond, northMs };
+}
+
+/** Waits until the writes for a mirror are these: the audit log has the last of them a moment after its answer. */
+async function untilWritten(
+  links: TwoLinks,
+  name: string,
+  writes: Record<string, number>,
+): Promise<void> {
+  await eventually(async () => expect(await northWrites(links, name)).toEqual(writes), {
+    describe: `the writes for ${name} are as ever`,
+    timeoutMs: 10_000,
+  });
 }
 
 async function verdictsOf(east: KubeClient, name: Name): Promise<string[]> {
