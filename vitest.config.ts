@@ -10,7 +10,8 @@ export default defineConfig({
         test: {
           name: "unit",
           include: [
-            "{api,kube,pki,controller,gateway,cmd,test/bed,test/setup,test/faults,bench}/**/*.test.ts",
+            "{api,kube,pki,controller,gateway,cmd,bench}/**/*.test.ts",
+            "test/{bed,setup,faults,demo,workload}/**/*.test.ts",
           ],
           testTimeout: 20 * SECOND_MS,
           sequence: { groupOrder: 0 },

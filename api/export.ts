@@ -2,6 +2,7 @@ import { isDnsLabel } from "./names-schema.ts";
 import { ANNOTATIONS, LABELS, MANAGED_BY } from "./names.ts";
 import type { Service, ServicePort } from "./objects.ts";
 import { REASONS, type Reason } from "./reasons.ts";
+import { isPort, isTcp } from "./service-ports.ts";
 
 const MAX_LIST_LENGTH = 4096;
 const MAX_LIST_ITEMS = 128;
@@ -82,12 +83,8 @@ export function decideExport(service: Service): ExportDecision {
   }
   const all = service.spec?.ports ?? [];
   const selected =
-    wanted === undefined
-      ? all
-      : all.filter((port) => wanted.some((item) => matchesPort(port, item)));
-  const unknownPorts = (wanted ?? []).filter(
-    (item) => !all.some((port) => matchesPort(port, item)),
-  );
+    wanted === undefined ? all : all.filter((port) => wanted.some((item) => isPort(port, item)));
+  const unknownPorts = (wanted ?? []).filter((item) => !all.some((port) => isPort(port, item)));
   const ports = selected.filter(isTcp);
   const omittedPorts = selected.filter((port) => !isTcp(port));
   if (ports.length === 0) {
@@ -104,14 +101,6 @@ export function decideExport(service: Service): ExportDecision {
 /** Whether an offer is made to this consumer. */
 export function isOfferedTo(offer: ExportOffer, consumer: string): boolean {
   return offer.consumers === "all" || offer.consumers.has(consumer);
-}
-
-function isTcp(port: ServicePort): boolean {
-  return (port.protocol ?? "TCP") === "TCP";
-}
-
-function matchesPort(port: ServicePort, item: string): boolean {
-  return port.name === item || String(port.port) === item;
 }
 
 function parseConsumers(text: string | undefined): ReadonlySet<string> | "all" | undefined {

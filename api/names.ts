@@ -72,6 +72,8 @@ export const LABELS = {
   serviceName: "kubernetes.io/service-name",
   endpointSliceManagedBy: "endpointslice.kubernetes.io/managed-by",
   skipMirror: "endpointslice.kubernetes.io/skip-mirror",
+  /** On the EndpointSlices by which a Service fails over: the name of that Service. */
+  failoverFor: "isthmus.dev/failover-for",
 } as const;
 export const MANAGED_BY = "isthmus";
 /** Value of `endpointslice.kubernetes.io/managed-by` on our slices. */
@@ -83,12 +85,17 @@ export const ANNOTATIONS = {
   exportPorts: "isthmus.dev/export-ports",
   failover: "isthmus.dev/failover",
   failoverMode: "isthmus.dev/failover-mode",
-  /** On a mirror: `cluster/namespace/name` of the Service it stands for. */
+  failoverPorts: "isthmus.dev/failover-ports",
+  failoverActivateAfter: "isthmus.dev/failover-activate-after",
+  failoverFailbackAfter: "isthmus.dev/failover-failback-after",
+  /** On a mirror: `cluster/namespace/name` of the Service it stands for; on failover slices: of their target. */
   source: "isthmus.dev/source",
-  /** On a mirror: `open` or `closed`, with the reason beside it. */
+  /** On a mirror: `open` or `closed`; on failover slices: a failover state. With the reason beside it. */
   state: "isthmus.dev/state",
   stateReason: "isthmus.dev/state-reason",
   stateMessage: "isthmus.dev/state-message",
+  /** On failover slices: since when, RFC 3339. */
+  stateSince: "isthmus.dev/state-since",
   /** On a namespace that createNamespaces made. */
   createdFor: "isthmus.dev/created-for",
 } as const;

@@ -74,6 +74,8 @@ export interface Service extends KubeObject {
     ipFamilies?: string[];
     ipFamilyPolicy?: string;
     publishNotReadyAddresses?: boolean;
+    internalTrafficPolicy?: string;
+    externalTrafficPolicy?: string;
   };
   status?: { loadBalancer?: { ingress?: LoadBalancerIngress[] } };
 }

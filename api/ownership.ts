@@ -35,3 +35,17 @@ export function sourceOf(object: KubeObject): Source | undefined {
   if (parts.length !== 3 || cluster === "" || namespace === "" || name === "") return undefined;
   return { cluster, namespace, name };
 }
+
+/** Name of the EndpointSlice by which a Service fails over, of one IP family: with a dot, which no Service's name has. */
+export function failoverSliceName(service: string, family: "IPv4" | "IPv6"): string {
+  return `${service}.failover-${family.toLowerCase()}`;
+}
+
+/** `namespace/name` of the Service that an EndpointSlice of ours is the failover of; undefined for every other object. */
+export function failingOverBy({ metadata }: KubeObject): string | undefined {
+  const service = metadata.labels?.[LABELS.failoverFor] ?? "";
+  const isNamedSo = (["IPv4", "IPv6"] as const).some(
+    (family) => metadata.name === failoverSliceName(service, family),
+  );
+  return isNamedSo ? `${metadata.namespace ?? ""}/${service}` : undefined;
+}

@@ -77,6 +77,21 @@ export const REASONS = {
   DeletionBlocked: "DeletionBlocked",
   WriteForbidden: "WriteForbidden",
   WriteRejected: "WriteRejected",
+  // Failover
+  FailoverStandby: "FailoverStandby",
+  FailoverActivating: "FailoverActivating",
+  FailoverActivated: "FailoverActivated",
+  FailoverReturning: "FailoverReturning",
+  FailoverReturned: "FailoverReturned",
+  FailoverTargetChanged: "FailoverTargetChanged",
+  FailoverUnavailable: "FailoverUnavailable",
+  FailoverInvalid: "FailoverInvalid",
+  FailoverUnsupported: "FailoverUnsupported",
+  FailoverTargetUnknown: "FailoverTargetUnknown",
+  FailoverTargetMissing: "FailoverTargetMissing",
+  FailoverPortMismatch: "FailoverPortMismatch",
+  FailoverLimited: "FailoverLimited",
+  FailoverPending: "FailoverPending",
   // Own cluster
   AuthorityCreated: "AuthorityCreated",
   AuthorityRotating: "AuthorityRotating",
@@ -92,3 +107,14 @@ export const REASONS = {
 } as const;
 
 export type Reason = (typeof REASONS)[keyof typeof REASONS];
+
+/** Whether `text`, of an annotation perhaps, is a reason of ours. */
+export function isReason(text: string): text is Reason {
+  return Object.hasOwn(REASONS, text);
+}
+
+/** Something that a person ought to know or to mend. */
+export interface Finding {
+  readonly reason: Reason;
+  readonly message: string;
+}

@@ -12,6 +12,8 @@ import { createHealthServer, type HealthServer } from "../kube/health-server.ts"
 import type { Logger } from "../kube/logger.ts";
 import { declareKubeMetrics, type KubeMetrics } from "../kube/metrics.ts";
 import { Reflector } from "../kube/reflector/reflector.ts";
+import { createFailoverController } from "./failover/failover.ts";
+import { declareFailoverMetrics, type FailoverMetrics } from "./failover/metrics.ts";
 import { createIdentityKeeper, readOwnBundle } from "./identity/identity.ts";
 import { LeaderFence } from "./leader-fence.ts";
 import { createLinkManager } from "./link/link.ts";
@@ -19,8 +21,9 @@ import { createTokenRenewal } from "./link/credentials/token-renewal.ts";
 import { PeerBundles } from "./link/trust-following/peer-bundles.ts";
 import { createTrustFollowing, linkNames } from "./link/trust-following/trust-following.ts";
 import { declareLinkMetrics, type LinkMetrics } from "./metrics.ts";
-import { createMirrorCaches, type MirrorCaches } from "./mirror/caches.ts";
+import { createOwnClusterCaches, type OwnClusterCaches } from "./own-cluster/caches.ts";
 import { declareMirrorMetrics, type MirrorMetrics } from "./mirror/metrics.ts";
+import { LinkFollowers } from "./link-followers.ts";
 import { createMirrorController } from "./mirror/mirror.ts";
 
 /** For what is on the wire when the leader is told to stop, and for the Events of what it did. */
@@ -58,9 +61,10 @@ export class IsthmusController implements Startable {
   readonly #kubeMetrics: KubeMetrics;
   readonly #linkMetrics: LinkMetrics;
   readonly #mirrorMetrics: MirrorMetrics;
+  readonly #failoverMetrics: FailoverMetrics;
   readonly #links: Reflector<Link>;
   readonly #secrets: Reflector<Secret>;
-  readonly #mirrorCaches: MirrorCaches;
+  readonly #ownCluster: OwnClusterCaches;
   readonly #elector: LeaderElector;
   readonly #health: HealthServer;
   readonly #stopping = new AbortController();
@@ -71,6 +75,7 @@ export class IsthmusController implements Startable {
     this.#kubeMetrics = declareKubeMetrics(registry);
     this.#linkMetrics = declareLinkMetrics(registry);
     this.#mirrorMetrics = declareMirrorMetrics(registry);
+    this.#failoverMetrics = declareFailoverMetrics(registry);
     const shared = { client, clock, random, logger, metrics: this.#kubeMetrics };
     this.#links = new Reflector<Link>({
       ...shared,
@@ -85,7 +90,7 @@ export class IsthmusController implements Startable {
       name: "secrets",
       transform: dropManagedFields,
     });
-    this.#mirrorCaches = createMirrorCaches(shared);
+    this.#ownCluster = createOwnClusterCaches(shared);
     this.#elector = new LeaderElector({
       ...shared,
       ...options.lease,
@@ -160,7 +165,7 @@ export class IsthmusController implements Startable {
     const links = createLinkManager(shared);
     const mirrors = createMirrorController({
       client,
-      caches: this.#mirrorCaches,
+      caches: this.#ownCluster,
       links: links.views,
       linkObjects: this.#links.store,
       events,
@@ -171,7 +176,20 @@ export class IsthmusController implements Startable {
       metrics: this.#mirrorMetrics,
       kubeMetrics: this.#kubeMetrics,
     });
-    links.connect(mirrors);
+    const failovers = createFailoverController({
+      client,
+      caches: this.#ownCluster,
+      links: links.views,
+      mirrors,
+      events,
+      ownClusterName: clusterName,
+      clock,
+      random,
+      logger,
+      metrics: this.#failoverMetrics,
+      kubeMetrics: this.#kubeMetrics,
+    });
+    links.connect(new LinkFollowers(mirrors, failovers));
     const remote = {
       watcher: (name: string) => links.watcher(name),
       fence: (other: KubeClient) => fence.guard(other),
@@ -185,9 +203,10 @@ export class IsthmusController implements Startable {
         monotonicMs,
         linksLacking: (certificatePem) =>
           peerBundles.lacking(linkNames(this.#links.store.list()), certificatePem),
-        gatewayPods: () => this.#mirrorCaches.gatewayPods.store.list(),
+        gatewayPods: () => this.#ownCluster.gatewayPods.store.list(),
       }),
       mirrors,
+      failovers,
       links,
       createTokenRenewal({ ...shared, ...remote, monotonicMs }),
       createTrustFollowing({
@@ -219,14 +238,14 @@ export class IsthmusController implements Startable {
   }
 
   #caches(): Reflector<KubeObject>[] {
-    return [this.#links, this.#secrets, ...Object.values(this.#mirrorCaches)];
+    return [this.#links, this.#secrets, ...Object.values(this.#ownCluster)];
   }
 
   #notReady(): string | undefined {
     const unsynced = Object.entries({
       links: this.#links,
       secrets: this.#secrets,
-      ...this.#mirrorCaches,
+      ...this.#ownCluster,
     }).filter(([, cache]) => !cache.synced);
     return unsynced.length === 0
       ? undefined

@@ -1,5 +1,6 @@
 import type { Clock, Random } from "../api/clock.ts";
 import { asksForExport } from "../api/export.ts";
+import { asksForFailover } from "../api/failover.ts";
 import type { Link } from "../api/link.ts";
 import {
   ANNOTATIONS,
@@ -38,11 +39,12 @@ export class ClusterWatch {
   readonly peers: Reflector<Peer>;
   readonly leafSecret: Reflector<Secret>;
   readonly mirrors: Reflector<Service>;
+  /** Services that are exported, or that fail over. */
   readonly exports: Reflector<Service>;
   readonly slices: Reflector<EndpointSlice>;
   /** Endpoints by Service, from `slices`. */
   readonly endpoints: EndpointIndex;
-  /** API servers, gateways and mirrors, which no stream may go to. */
+  /** API servers, gateways, mirrors and what fails over, which no stream may go to. */
   readonly protectedTargets = new ProtectedTargets();
 
   constructor(options: ClusterWatchOptions) {
@@ -98,6 +100,11 @@ export class ClusterWatch {
     this.mirrors.onEvent(({ previous, ...event }) => {
       protectedTargets.remove(previous?.spec?.clusterIPs ?? []);
       if (event.type === "apply") protectedTargets.add(event.object.spec?.clusterIPs ?? []);
+    });
+    // So may the ClusterIP of a Service that fails over: a request must not bounce by way of it.
+    this.exports.onEvent(({ previous, ...event }) => {
+      protectedTargets.remove(failoverAddressesOf(previous));
+      if (event.type === "apply") protectedTargets.add(failoverAddressesOf(event.object));
     });
   }
 
@@ -163,18 +170,23 @@ function keepMirror(raw: KubeObject): Service | undefined {
   };
 }
 
-/** Only Services that ask to be exported, and of them what the decision needs. */
+function failoverAddressesOf(service: Service | undefined): string[] {
+  return service !== undefined && asksForFailover(service) ? (service.spec?.clusterIPs ?? []) : [];
+}
+
+/** Only Services that ask to be exported or to fail over, and of them what the decisions need. */
 function keepExported(raw: KubeObject): Service | undefined {
   const service: Service = raw;
-  if (!asksForExport(service)) return undefined;
+  if (!asksForExport(service) && !asksForFailover(service)) return undefined;
   const { managedFields: _managedFields, ...metadata } = service.metadata;
-  const { ports = [], type, clusterIP } = service.spec ?? {};
+  const { ports = [], type, clusterIP, clusterIPs } = service.spec ?? {};
   return {
     metadata,
     spec: {
       ports,
       ...(type === undefined ? {} : { type }),
       ...(clusterIP === undefined ? {} : { clusterIP }),
+      ...(clusterIPs === undefined ? {} : { clusterIPs }),
     },
   };
 }

@@ -1,4 +1,5 @@
 import { Registry } from "prom-client";
+import { declareFailoverMetrics } from "../../controller/failover/metrics.ts";
 import { declareLinkMetrics } from "../../controller/metrics.ts";
 import { declareMirrorMetrics } from "../../controller/mirror/metrics.ts";
 import { declareGatewayMetrics } from "../../gateway/metrics.ts";
@@ -10,6 +11,7 @@ const GROUPS: readonly (readonly [title: string, declare: (registry: Registry) =
   ["Controller and gateway: the cluster's API", declareKubeMetrics],
   ["Controller: links", declareLinkMetrics],
   ["Controller: mirrors", declareMirrorMetrics],
+  ["Controller: failover", declareFailoverMetrics],
   ["Gateway", declareGatewayMetrics],
 ];
 

@@ -1,20 +1,14 @@
 import { InvalidArgumentError } from "commander";
-
-const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+import { readDurationMs } from "../../api/duration.ts";
 
 /**
  * Milliseconds of a duration as kubectl takes it: `90s`, `2m`, `1m30s`.
  * @throws InvalidArgumentError for anything else.
  */
 export function parseDurationMs(text: string): number {
-  if (!/^(\d+(ms|s|m|h))+$/.test(text)) {
-    throw new InvalidArgumentError("Use a number with ms, s, m or h, such as 90s or 2m.");
-  }
-  let totalMs = 0;
-  for (const [, number, unit] of text.matchAll(/(\d+)(ms|s|m|h)/g)) {
-    totalMs += Number(number) * (UNITS_MS[unit ?? ""] ?? 0);
-  }
-  return totalMs;
+  const durationMs = readDurationMs(text);
+  if (durationMs !== undefined) return durationMs;
+  throw new InvalidArgumentError("Use a number with ms, s, m or h, such as 90s or 2m.");
 }
 
 /** A span of time in its largest whole unit, as kubectl shows ages: `42s`, `5m`, `3h`, `12d`. */

@@ -23,6 +23,13 @@ export function parseClusterName(text: string): string {
   );
 }
 
+/** Argument parser for Services: `svc/web`, `service/web` or `web`, as kubectl takes it. */
+export function parseService(text: string): string {
+  const name = text.replace(/^(svc|services?)\//, "");
+  if (isDnsLabel(name)) return name;
+  throw new InvalidArgumentError("Name a Service as svc/NAME.");
+}
+
 /** Argument parser for counts. */
 export function parseCount(text: string): number {
   if (/^[1-9]\d{0,2}$/.test(text)) return Number(text);

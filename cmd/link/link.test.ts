@@ -54,6 +54,7 @@ describe("the command link", () => {
     [["status", "-o", "xml"], "Allowed choices are table, json, yaml"],
     [["export", "pod/web", "-n", "shop"], "Name a Service as svc/NAME"],
     [["export", "svc/web"], "required option '-n, --namespace <namespace>'"],
+    [["failover", "-A", "-n", "shop"], "cannot be used with option"],
     [["join", "west", "--timeout", "soon"], "such as 90s or 2m"],
     [["install", "--cluster-name", "West"], "at most 63 of a-z"],
     [["rotate", "key"], "Allowed choices are ca"],

@@ -8,7 +8,12 @@ const PAGE_SIZE = 500;
 export async function listAll<T extends KubeObject>(
   { client }: Pick<ClusterAccess, "client">,
   resource: Resource,
-  flags: { namespace?: string; labelSelector?: string; signal: AbortSignal },
+  flags: {
+    namespace?: string;
+    labelSelector?: string;
+    fieldSelector?: string;
+    signal: AbortSignal;
+  },
 ): Promise<T[]> {
   const items: T[] = [];
   let continueToken: string | undefined;

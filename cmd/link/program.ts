@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { EXIT_CODES } from "./cli-error.ts";
 import { exportCommand, unexportCommand } from "./export/export-command.ts";
+import { failoverCommand } from "./failover/failover-command.ts";
 import { installCommand } from "./install/install-command.ts";
 import { joinCommand } from "./join/join-command.ts";
 import { rotateCommand } from "./rotate/rotate-command.ts";
@@ -35,6 +36,7 @@ export function createProgram(runtime: Runtime, name = "link"): Command {
     exportCommand(runtime),
     unexportCommand(runtime),
     statusCommand(runtime),
+    failoverCommand(runtime),
     rotateCommand(runtime),
     unjoinCommand(runtime),
     versionCommand(runtime),

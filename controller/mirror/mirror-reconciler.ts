@@ -13,7 +13,7 @@ import type { Ledger } from "./ledger.ts";
 import type { MirrorMetrics } from "./metrics.ts";
 import { MirrorWriter, type WriteContext } from "./mirror-writer/mirror-writer.ts";
 import { mirrorNameOf } from "./plan/names.ts";
-import { ObjectWriter } from "./mirror-writer/object-writer.ts";
+import { ObjectWriter } from "../object-writer/object-writer.ts";
 import {
   type OwnObject,
   ownerKeyOf,
@@ -22,9 +22,9 @@ import {
 } from "./mirror-writer/own-objects.ts";
 import { isTerminating, type MirrorState, type Plan, planMirror, presenceOf } from "./plan/plan.ts";
 import { type PortAllocator, portOwner } from "./port-allocator.ts";
-import type { RepairGuard } from "./mirror-writer/repair-guard.ts";
+import type { RepairGuard } from "../object-writer/repair-guard.ts";
 import type { Reporter } from "./reporter.ts";
-import { WriteFailure } from "./mirror-writer/write-failure.ts";
+import { WriteFailure } from "../object-writer/write-failure.ts";
 
 /** The key that stands for a link's objects that do not say what they are for. */
 export const STRAYS = "";

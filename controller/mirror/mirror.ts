@@ -1,8 +1,8 @@
 import type { Clock, Random } from "../../api/clock.ts";
 import type { Link } from "../../api/link.ts";
 import { ANNOTATIONS } from "../../api/names.ts";
-import { keyOf, type Service } from "../../api/objects.ts";
-import { isOurs } from "../../api/ownership.ts";
+import { type EndpointSlice, keyOf, type Service } from "../../api/objects.ts";
+import { failingOverBy, formatSource, isOurs, sourceOf } from "../../api/ownership.ts";
 import { RESOURCES } from "../../api/resources.ts";
 import type { Startable } from "../../api/startable.ts";
 import type { KubeClient } from "../../kube/client/client.ts";
@@ -12,14 +12,15 @@ import type { KubeMetrics } from "../../kube/metrics.ts";
 import { type Controller, createController } from "../../kube/reconciler/reconciler.ts";
 import type { Store } from "../../kube/reflector/store.ts";
 import type { LinkViews } from "../link/link-view.ts";
-import type { MirrorCaches } from "./caches.ts";
+import type { OwnClusterCaches } from "../own-cluster/caches.ts";
 import { Damper } from "./damper.ts";
 import { Ledger, type SkippedSource, type Tally } from "./ledger.ts";
 import type { MirrorMetrics } from "./metrics.ts";
 import { MirrorReconciler, STRAYS } from "./mirror-reconciler.ts";
 import { OwnObjects, type Purpose, purposeOf } from "./mirror-writer/own-objects.ts";
+import type { Skip } from "./plan/policies.ts";
 import { PortAllocator, portOwner } from "./port-allocator.ts";
-import { RepairGuard } from "./mirror-writer/repair-guard.ts";
+import { RepairGuard } from "../object-writer/repair-guard.ts";
 import { Reporter } from "./reporter.ts";
 import { Triggers } from "./triggers.ts";
 
@@ -29,7 +30,7 @@ const CONCURRENCY = 8;
 export interface MirrorControllerOptions {
   client: KubeClient;
   /** Synced before the start. */
-  caches: MirrorCaches;
+  caches: OwnClusterCaches;
   links: LinkViews;
   /** The Links of the install namespace; synced before the start, so that absence means a Link is gone. */
   linkObjects: Store<Link>;
@@ -52,6 +53,10 @@ export interface MirrorController extends Startable {
   tally(link: string): Tally;
   /** Sources that ask for a mirror and have none, with the reason. */
   skips(link: string): SkippedSource[];
+  /** Why one source that asks for a mirror has none. */
+  skipOf(link: string, sourceKey: string): Skip | undefined;
+  /** The mirror Service that stands for a source. */
+  mirrorOf(link: string, sourceKey: string): Service | undefined;
   /**
    * Calls `listener` whenever a link's tally has changed, or `hasObjects` has
    * become false; returns how to end that.
@@ -81,6 +86,7 @@ class Mirrors implements MirrorController {
     this.#ledger = new Ledger(metrics);
     // Ahead of the triggers: what they ask for reads the table.
     this.#trackPorts(caches.services.store);
+    this.#trackPins(caches.endpointSlices);
     this.#own.onChange(({ before }) => {
       const link = purposeOf(before)?.link;
       if (link !== undefined && !this.hasObjects(link)) this.#ledger.notify(link);
@@ -155,6 +161,15 @@ class Mirrors implements MirrorController {
     return this.#ledger.skips(link);
   }
 
+  skipOf(link: string, sourceKey: string): Skip | undefined {
+    return this.#ledger.skipOf(link, sourceKey);
+  }
+
+  mirrorOf(link: string, sourceKey: string): Service | undefined {
+    const mirrors = this.#own.mirrorsOf(link, sourceKey);
+    return mirrors.find(({ metadata }) => metadata.deletionTimestamp === undefined);
+  }
+
   onTally(listener: (link: string) => void): () => void {
     return this.#ledger.onTally(listener);
   }
@@ -191,6 +206,23 @@ class Mirrors implements MirrorController {
       else if (before && isOurs(before)) this.#allocator.unstore(key);
     });
   }
+
+  /** What failover slices name is taken, too. */
+  #trackPins(cache: OwnClusterCaches["endpointSlices"]): void {
+    const pin = (slice: EndpointSlice): void => {
+      const source = failingOverBy(slice) === undefined ? undefined : sourceOf(slice);
+      if (source) this.#allocator.pin(keyOf(slice), formatSource(source), portsOf(slice));
+    };
+    for (const slice of cache.store.list()) pin(slice);
+    cache.onEvent(({ key, previous, ...event }) => {
+      if (previous !== undefined) this.#allocator.unpin(key, portsOf(previous));
+      if (event.type === "apply") pin(event.object);
+    });
+  }
+}
+
+function portsOf({ ports }: EndpointSlice): number[] {
+  return (ports ?? []).map(({ port }) => port).filter((port) => port !== undefined);
 }
 
 function saysOpen({ metadata }: Service): boolean {

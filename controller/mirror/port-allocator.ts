@@ -26,6 +26,8 @@ export class PortAllocator {
   readonly #stored = new Map<string, Entry>();
   readonly #reserved = new Map<string, Entry>();
   readonly #holders = new Map<number, Set<string>>();
+  /** By port and failover slice that names it, the source it is for. */
+  readonly #pins = new Map<number, Map<string, string>>();
 
   /** Egress ports that some mirror has. */
   get size(): number {
@@ -74,7 +76,7 @@ export class PortAllocator {
     });
     const proposed: number[] = [];
     for (const [index, port] of ports.entries()) {
-      const egressPort = kept[index] ?? this.#firstFree(`${source} ${portId(port)}`, taken);
+      const egressPort = kept[index] ?? this.#firstFree(source, portId(port), taken);
       if (egressPort === undefined) return undefined;
       taken.add(egressPort);
       proposed.push(egressPort);
@@ -111,6 +113,26 @@ export class PortAllocator {
     }
   }
 
+  /**
+   * A failover slice sends connections for `source` to these ports: until it
+   * names them no more, nobody else gets them, whatever becomes of the mirror.
+   */
+  pin(sliceKey: string, source: string, ports: readonly number[]): void {
+    for (const port of ports) {
+      const pins = this.#pins.get(port) ?? new Map<string, string>();
+      this.#pins.set(port, pins.set(sliceKey, source));
+    }
+  }
+
+  /** The slice names these ports no more. */
+  unpin(sliceKey: string, ports: readonly number[]): void {
+    for (const port of ports) {
+      const pins = this.#pins.get(port);
+      pins?.delete(sliceKey);
+      if (pins?.size === 0) this.#pins.delete(port);
+    }
+  }
+
   #kept(mirrorKey: string, id: string): number | undefined {
     const port =
       this.#reserved.get(mirrorKey)?.ports.get(id) ?? this.#stored.get(mirrorKey)?.ports.get(id);
@@ -127,13 +149,19 @@ export class PortAllocator {
     return leftAge === rightAge ? left < right : leftAge < rightAge;
   }
 
-  #firstFree(seed: string, taken: ReadonlySet<number>): number | undefined {
-    const start = hash(seed) % PORT_COUNT;
+  #firstFree(source: string, id: string, taken: ReadonlySet<number>): number | undefined {
+    const start = hash(`${source} ${id}`) % PORT_COUNT;
     for (let step = 0; step < PORT_COUNT; step += 1) {
       const port = EGRESS_PORT_MIN + ((start + step) % PORT_COUNT);
-      if (isEgressPort(port) && !taken.has(port) && !this.#holders.has(port)) return port;
+      const isFree = isEgressPort(port) && !taken.has(port) && !this.#holders.has(port);
+      if (isFree && !this.#isPinned(port, source)) return port;
     }
     return undefined;
+  }
+
+  /** Whether connections for another source may still be sent there. */
+  #isPinned(port: number, source: string): boolean {
+    return [...(this.#pins.get(port)?.values() ?? [])].some((other) => other !== source);
   }
 
   #put(table: Map<string, Entry>, mirrorKey: string, entry: Entry): void {

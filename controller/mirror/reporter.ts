@@ -6,8 +6,8 @@ import type { LinkView } from "../link/link-view.ts";
 import type { Ledger } from "./ledger.ts";
 import type { OwnObject, Purpose } from "./mirror-writer/own-objects.ts";
 import type { Skip } from "./plan/policies.ts";
-import { plainText } from "./plain-text.ts";
-import { FREE_REPAIRS } from "./mirror-writer/repair-guard.ts";
+import { plainText } from "../../api/plain-text.ts";
+import { FREE_REPAIRS } from "../object-writer/repair-guard.ts";
 
 /** Notes what became of each source, and tells people by Events on the Link when that changed. */
 export class Reporter {

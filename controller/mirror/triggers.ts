@@ -3,9 +3,9 @@ import type { KubeObject } from "../../api/objects.ts";
 import { isOurs } from "../../api/ownership.ts";
 import { RESOURCES } from "../../api/resources.ts";
 import type { LinkViews } from "../link/link-view.ts";
-import type { MirrorCaches } from "./caches.ts";
+import type { OwnClusterCaches } from "../own-cluster/caches.ts";
 import { sourcesNamed } from "./plan/gather.ts";
-import { type GatewayPod, readyGateways } from "./gateway-pods.ts";
+import { type GatewayPod, readyGateways } from "../own-cluster/gateway-pods.ts";
 import {
   type LocalChange,
   type OwnObjects,
@@ -18,14 +18,14 @@ import {
 export class Triggers {
   readonly #links: LinkViews;
   readonly #own: OwnObjects;
-  readonly #caches: MirrorCaches;
+  readonly #caches: OwnClusterCaches;
   readonly #enqueue: (purpose: Purpose) => void;
   #gateways: readonly GatewayPod[];
 
   constructor(options: {
     links: LinkViews;
     own: OwnObjects;
-    caches: MirrorCaches;
+    caches: OwnClusterCaches;
     enqueue: (purpose: Purpose) => void;
   }) {
     this.#links = options.links;

@@ -1,20 +1,22 @@
-import { BlockList } from "node:net";
+import { BlockList, isIPv6 } from "node:net";
 import { describe, expect, test } from "vitest";
 import {
   addressPlan,
   checkSizes,
-  clusterPodCidr,
+  clusterPodRanges,
   kubernetesServiceAddress,
-  nodePodCidr,
-  serviceCidr,
+  nodePodRanges,
+  rangesText,
+  serviceRanges,
   slotCount,
 } from "./address-plan.ts";
 
 function contains(cidr: string, address: string): boolean {
   const [network = "", prefix = ""] = cidr.split("/");
   const list = new BlockList();
-  list.addSubnet(network, Number(prefix));
-  return list.check(address);
+  const family = isIPv6(address) ? "ipv6" : "ipv4";
+  list.addSubnet(network, Number(prefix), family);
+  return list.check(address, family);
 }
 
 describe("the address plan", () => {
@@ -22,12 +24,15 @@ describe("the address plan", () => {
     const addresses = Array.from({ length: slotCount }, (_, slot) => addressPlan(slot)).flatMap(
       (plan) => [
         plan.bridge,
+        plan.bridgeIpv6,
         plan.root,
         `${plan.loadBalancerPrefix}.1`,
         ...[0, 1, 15].flatMap((cluster) => [
           plan.apiServer(cluster),
           plan.node(cluster, 0),
           plan.node(cluster, 13),
+          plan.nodeIpv6(cluster, 0),
+          plan.nodeIpv6(cluster, 13),
         ]),
       ],
     );
@@ -39,15 +44,28 @@ describe("the address plan", () => {
     expect(
       [plan.node(2, 0), plan.node(2, 13)].every((address) => contains(plan.nodeSubnet(2), address)),
     ).toBe(true);
+    const [one, other] = [plan.nodeSubnetIpv6(1), plan.nodeSubnetIpv6(2)];
+    expect([one, other].map((subnet) => contains(subnet, plan.nodeIpv6(2, 13)))).toEqual([
+      false,
+      true,
+    ]);
     expect(
       [plan.node(1, 13), plan.node(3, 0)].some((address) => contains(plan.nodeSubnet(2), address)),
     ).toBe(false);
   });
 
   test("gives the pods of a node a part of its cluster's range, and the API server the first Service address", () => {
-    expect(contains(clusterPodCidr(4), nodePodCidr(4, 13).replace("/24", ""))).toBe(true);
-    expect(contains(clusterPodCidr(5), nodePodCidr(4, 13).replace("/24", ""))).toBe(false);
-    expect(contains(serviceCidr(4), kubernetesServiceAddress(4))).toBe(true);
+    for (const family of ["ipv4", "ipv6"] as const) {
+      const [first = ""] = nodePodRanges(4, 13)[family].split("/");
+      expect(contains(clusterPodRanges(4)[family], first)).toBe(true);
+      expect(contains(clusterPodRanges(5)[family], first)).toBe(false);
+    }
+    expect(contains(serviceRanges(4).ipv4, kubernetesServiceAddress(4))).toBe(true);
+  });
+
+  test("names the second range only of clusters that have both families", () => {
+    expect(rangesText(serviceRanges(1), true)).toBe("10.151.0.0/20,fd00:151::/112");
+    expect(rangesText(serviceRanges(1), false)).toBe("10.151.0.0/20");
   });
 
   test.each([

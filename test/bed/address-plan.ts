@@ -12,12 +12,17 @@ export interface AddressPlan {
   readonly fabricPrefix: number;
   /** The fabric bridge itself: the nodes' default route, which leads nowhere. */
   readonly bridge: string;
+  /** The same in IPv6. */
+  readonly bridgeIpv6: string;
   /** The end of the cable in the root namespace. */
   readonly root: string;
   apiServer(cluster: number): string;
   node(cluster: number, node: number): string;
+  /** The second address of a node of a dual-stack cluster. */
+  nodeIpv6(cluster: number, node: number): string;
   /** The subnet of a cluster's nodes. */
   nodeSubnet(cluster: number): string;
+  nodeSubnetIpv6(cluster: number): string;
   /** The first three bytes of the addresses handed out to Services of type LoadBalancer. */
   readonly loadBalancerPrefix: string;
 }
@@ -25,30 +30,48 @@ export interface AddressPlan {
 /** The addresses of the bed in a slot. */
 export function addressPlan(slot: number): AddressPlan {
   const prefix = `10.${200 + slot}`;
+  const ipv6Prefix = `fd00:${200 + slot}::`;
   return {
     fabricPrefix: 16,
     bridge: `${prefix}.0.1`,
+    bridgeIpv6: `${ipv6Prefix}1`,
     root: `${prefix}.255.1`,
     apiServer: (cluster) => `${prefix}.0.${10 + cluster}`,
     node: (cluster, node) => `${prefix}.1.${cluster * addressesPerCluster + node + 1}`,
+    nodeIpv6: (cluster, node) => `${ipv6Prefix}1:${cluster}:${node + 1}`,
+    nodeSubnetIpv6: (cluster) => `${ipv6Prefix}1:${cluster}:0/112`,
     nodeSubnet: (cluster) => `${prefix}.1.${cluster * addressesPerCluster}/28`,
     loadBalancerPrefix: `${prefix}.2`,
   };
 }
 
-/** The range of all pods of a cluster. */
-export function clusterPodCidr(cluster: number): string {
-  return `10.${100 + cluster}.0.0/16`;
+/** A range of addresses of one cluster in each family; IPv6 belongs to dual-stack clusters only. */
+export interface Ranges {
+  readonly ipv4: string;
+  readonly ipv6: string;
 }
 
-/** The range of the pods of one node. */
-export function nodePodCidr(cluster: number, node: number): string {
-  return `10.${100 + cluster}.${node + 1}.0/24`;
+/** The ranges of all pods of a cluster. */
+export function clusterPodRanges(cluster: number): Ranges {
+  return { ipv4: `10.${100 + cluster}.0.0/16`, ipv6: `fd00:${100 + cluster}::/32` };
 }
 
-/** The range of a cluster's Services. */
-export function serviceCidr(cluster: number): string {
-  return `10.${150 + cluster}.0.0/20`;
+/** The ranges of the pods of one node. */
+export function nodePodRanges(cluster: number, node: number): Ranges {
+  return {
+    ipv4: `10.${100 + cluster}.${node + 1}.0/24`,
+    ipv6: `fd00:${100 + cluster}:${node + 1}::/64`,
+  };
+}
+
+/** The ranges of a cluster's Services. */
+export function serviceRanges(cluster: number): Ranges {
+  return { ipv4: `10.${150 + cluster}.0.0/20`, ipv6: `fd00:${150 + cluster}::/112` };
+}
+
+/** Both ranges as Kubernetes takes them, with a comma; IPv4 alone where the cluster has but one family. */
+export function rangesText({ ipv4, ipv6 }: Ranges, isDualStack: boolean): string {
+  return isDualStack ? `${ipv4},${ipv6}` : ipv4;
 }
 
 /** The address of the Service `kubernetes`: the first of the Service range. */

@@ -1,13 +1,18 @@
 import type { ProcessControl } from "./processes.ts";
 
+/** How kube-proxy carries out its rules. */
+export type ProxyMode = "nftables" | "iptables";
+
 /** One cluster to bring up. */
 export interface ClusterSpec {
   /** DNS label; also the context's name in every kubeconfig. */
   readonly name: string;
   /** Real nodes; 0 gives a control plane only. */
   readonly nodes: number;
-  /** kube-proxy's mode; nftables by default. */
-  readonly proxyMode?: "nftables" | "iptables";
+  /** kube-proxy's mode on every node, or on each in their order; nftables by default. */
+  readonly proxyMode?: ProxyMode | readonly ProxyMode[];
+  /** Pods, Services and nodes have IPv6 addresses besides those of IPv4. */
+  readonly dualStack?: boolean;
   /** Writes an audit log of every request (level Metadata) beside the component logs. */
   readonly audit?: boolean;
 }
@@ -129,4 +134,9 @@ export function clusterNamed(clusters: ReadonlyMap<string, Cluster>, name: strin
   if (!cluster)
     throw new Error(`the bed has no cluster ${name}, only ${[...clusters.keys()].join(", ")}`);
   return cluster;
+}
+
+/** kube-proxy's mode on a cluster's node of that number, counted from 0. */
+export function proxyModeOf({ proxyMode = "nftables" }: ClusterSpec, node: number): ProxyMode {
+  return typeof proxyMode === "string" ? proxyMode : (proxyMode[node] ?? "nftables");
 }

@@ -2,7 +2,7 @@ import { isatty } from "node:tty";
 import { constants } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { createColors } from "picocolors";
-import type { Bed, ClusterSpec } from "./bed.ts";
+import type { Bed, ProxyMode } from "./bed.ts";
 import { attachBed, provider, type ProviderName, providerNames, runningBeds } from "./provider.ts";
 
 const pc = createColors(isatty(process.stdout.fd));
@@ -10,7 +10,7 @@ const pc = createColors(isatty(process.stdout.fd));
 interface UpOptions {
   readonly clusters: string;
   readonly nodes: number;
-  readonly proxyMode: NonNullable<ClusterSpec["proxyMode"]>;
+  readonly proxyMode: ProxyMode;
   readonly provider: ProviderName;
   readonly image: readonly string[];
   readonly audit: boolean;

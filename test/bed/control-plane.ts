@@ -3,9 +3,10 @@ import { join } from "node:path";
 import type { BinaryPaths } from "../setup/binaries.ts";
 import {
   type AddressPlan,
-  clusterPodCidr,
+  clusterPodRanges,
   kubernetesServiceAddress,
-  serviceCidr,
+  rangesText,
+  serviceRanges,
 } from "./address-plan.ts";
 import type { ApiAccess } from "./api.ts";
 import type { ClusterSpec } from "./bed.ts";
@@ -151,7 +152,7 @@ export function apiServerProcess(plan: ClusterPlan, binaries: BinaryPaths): Proc
       `--bind-address=${address}`,
       `--advertise-address=${address}`,
       `--secure-port=${securePort}`,
-      `--service-cluster-ip-range=${serviceCidr(plan.index)}`,
+      `--service-cluster-ip-range=${rangesText(serviceRanges(plan.index), plan.spec.dualStack === true)}`,
       `--cert-dir=${plan.folder}`,
       `--tls-cert-file=${file("server.crt")}`,
       `--tls-private-key-file=${file("server.key")}`,
@@ -193,7 +194,7 @@ export function controllerProcesses(plan: ClusterPlan, binaries: BinaryPaths): P
       `--root-ca-file=${file("ca.crt")}`,
       `--cluster-signing-cert-file=${file("ca.crt")}`,
       `--cluster-signing-key-file=${file("ca.key")}`,
-      `--cluster-cidr=${clusterPodCidr(plan.index)}`,
+      `--cluster-cidr=${rangesText(clusterPodRanges(plan.index), plan.spec.dualStack === true)}`,
       "--use-service-account-credentials",
       "--leader-elect=false",
       "--bind-address=127.0.0.1",

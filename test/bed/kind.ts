@@ -10,7 +10,7 @@ import {
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { stringify } from "yaml";
-import { clusterPodCidr, serviceCidr } from "./address-plan.ts";
+import { clusterPodRanges, rangesText, serviceRanges } from "./address-plan.ts";
 import {
   type Bed,
   type BedNode,
@@ -60,14 +60,18 @@ async function checkTools(): Promise<void> {
 
 function kindConfig(spec: ClusterSpec, index: number): string {
   if (spec.nodes === 0) return kindConfig({ ...spec, nodes: 1 }, index);
+  const { proxyMode = "nftables", dualStack = false } = spec;
+  if (typeof proxyMode !== "string")
+    throw new Error("kind gives all nodes of a cluster the same kube-proxy");
   const workers = Array.from({ length: spec.nodes - 1 }, () => ({ role: "worker" }));
   return stringify({
     apiVersion: "kind.x-k8s.io/v1alpha4",
     kind: "Cluster",
     networking: {
-      podSubnet: clusterPodCidr(index),
-      serviceSubnet: serviceCidr(index),
-      kubeProxyMode: spec.proxyMode ?? "nftables",
+      podSubnet: rangesText(clusterPodRanges(index), dualStack),
+      serviceSubnet: rangesText(serviceRanges(index), dualStack),
+      ...(dualStack ? { ipFamily: "dual" } : {}),
+      kubeProxyMode: proxyMode,
     },
     nodes: [{ role: "control-plane" }, ...workers],
   });
@@ -144,7 +148,7 @@ function clusterOf(
     name,
     netns: "",
     address,
-    podCidr: clusterPodCidr(index),
+    podCidr: clusterPodRanges(index).ipv4,
     exec: (args, options) => run(["docker", "exec", "-i", name, ...args], options),
   });
   return {
@@ -152,8 +156,8 @@ function clusterOf(
     server,
     caPem,
     kubeconfigPath: path,
-    podCidr: clusterPodCidr(index),
-    serviceCidr: serviceCidr(index),
+    podCidr: clusterPodRanges(index).ipv4,
+    serviceCidr: serviceRanges(index).ipv4,
     nodes: nodes.map(nodeOf),
     logsFolder: join(folder, "logs", spec.name),
     execInPod: (target, args, options) => execInPod(path, target, args, options),

@@ -1,7 +1,7 @@
 import { cpSync, existsSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { addressPlan, clusterPodCidr, nodePodCidr, serviceCidr } from "./address-plan.ts";
+import { addressPlan, clusterPodRanges, nodePodRanges, serviceRanges } from "./address-plan.ts";
 import { type Bed, type BedNode, type Cluster, clusterNamed } from "./bed.ts";
 import { run } from "./command.ts";
 import {
@@ -24,7 +24,7 @@ function nodeOf(plan: ClusterPlan, index: number): BedNode {
     name: nodeName(plan, index),
     netns,
     address: plan.addresses.node(plan.index, index),
-    podCidr: nodePodCidr(plan.index, index),
+    podCidr: nodePodRanges(plan.index, index).ipv4,
     exec: (args, options) => run(["nsenter", `--net=/run/netns/${netns}`, ...args], options),
   };
 }
@@ -37,8 +37,8 @@ function clusterOf(plan: ClusterPlan, bedFolder: string): Cluster {
     server: plan.server,
     caPem: readFileSync(join(plan.folder, "ca.crt"), "utf8"),
     kubeconfigPath,
-    podCidr: clusterPodCidr(plan.index),
-    serviceCidr: serviceCidr(plan.index),
+    podCidr: clusterPodRanges(plan.index).ipv4,
+    serviceCidr: serviceRanges(plan.index).ipv4,
     nodes: Array.from({ length: plan.spec.nodes }, (_, index) => nodeOf(plan, index)),
     logsFolder: plan.logsFolder,
     ...(audit ? { auditLogPath: audit } : {}),

@@ -1,5 +1,5 @@
 import { runOk } from "./command.ts";
-import { type AddressPlan, clusterPodCidr } from "./address-plan.ts";
+import { type AddressPlan, clusterPodRanges, type Ranges } from "./address-plan.ts";
 
 /** Name of the network namespace with the fabric, the API servers and all else that is no node. */
 export function fabricNetns(slot: number): string {
@@ -21,8 +21,11 @@ async function sysctl(netns: string, settings: readonly string[]): Promise<void>
  */
 function fabricRules(plan: AddressPlan, clusters: number): string {
   const accept = Array.from({ length: clusters }, (_, cluster) => {
-    const ranges = `{ ${plan.nodeSubnet(cluster)}, ${clusterPodCidr(cluster)} }`;
-    return `ip saddr ${ranges} ip daddr ${ranges} accept`;
+    const { ipv4, ipv6 } = clusterPodRanges(cluster);
+    const ranges = `{ ${plan.nodeSubnet(cluster)}, ${ipv4} }`;
+    const rangesIpv6 = `{ ${plan.nodeSubnetIpv6(cluster)}, ${ipv6} }`;
+    return `ip saddr ${ranges} ip daddr ${ranges} accept
+    ip6 saddr ${rangesIpv6} ip6 daddr ${rangesIpv6} accept`;
   });
   for (const range of [`${plan.loadBalancerPrefix}.0/24`, plan.root]) {
     accept.push(`ip saddr ${range} accept`, `ip daddr ${range} accept`);
@@ -31,6 +34,7 @@ function fabricRules(plan: AddressPlan, clusters: number): string {
   chain forward {
     type filter hook forward priority 0; policy drop;
     ether type arp accept
+    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
     ${accept.join("\n    ")}
   }
 }
@@ -56,6 +60,7 @@ export async function createFabric(
       "link set lo up",
       "link add fabric type bridge",
       ...[plan.bridge, ...servers].map((address) => `addr add ${address}/${prefix} dev fabric`),
+      `addr add ${plan.bridgeIpv6}/64 dev fabric nodad`,
       "link set fabric up",
       `link add root type veth peer name ${root}`,
       "link set root master fabric up",
@@ -74,26 +79,30 @@ export async function createFabric(
 export interface NodeNetwork {
   readonly netns: string;
   readonly address: string;
+  readonly isDualStack: boolean;
+  /** Used only when it is dual-stack, like all else of IPv6 here. */
+  readonly addressIpv6: string;
   /** Name of its port on the fabric's bridge, at most 15 characters. */
   readonly port: string;
-  /** The range of all pods of its cluster. */
-  readonly clusterPodCidr: string;
-  /** Pod ranges of the same cluster's other nodes, by the address of the node that has them. */
-  readonly siblings: readonly { podCidr: string; address: string }[];
+  /** The ranges of all pods of its cluster. */
+  readonly clusterPodRanges: Ranges;
+  /** Pod ranges of the same cluster's other nodes, by the addresses of the node that has them. */
+  readonly siblings: readonly { podRanges: Ranges; address: string; addressIpv6: string }[];
 }
 
 /**
  * Pods leave their cluster with their node's address: no other cluster needs a route to them, or has one. (The bridge
  * plugin's ipMasq would do so between the nodes of one cluster, too.)
  */
-function nodeRules(clusterCidr: string): string {
-  return `table ip isthmus {
+function nodeRules({ ipv4, ipv6 }: Ranges): string {
+  const rules = (family: "ip" | "ip6", range: string) => `table ${family} isthmus {
   chain postrouting {
     type nat hook postrouting priority srcnat;
-    ip saddr ${clusterCidr} ip daddr != ${clusterCidr} oifname "eth0" masquerade
+    ${family} saddr ${range} ${family} daddr != ${range} oifname "eth0" masquerade
   }
 }
 `;
+  return rules("ip", ipv4) + rules("ip6", ipv6);
 }
 
 async function nft(netns: string, rules: string): Promise<void> {
@@ -122,14 +131,35 @@ export async function createNodeNetwork(
       "link set eth0 up",
       // Without a default route a connection from the node to a ClusterIP fails before it is translated.
       `route add default via ${plan.bridge}`,
-      ...node.siblings.map(({ podCidr, address }) => `route add ${podCidr} via ${address}`),
+      ...node.siblings.map(
+        ({ podRanges, address }) => `route add ${podRanges.ipv4} via ${address}`,
+      ),
+      ...(node.isDualStack ? ipv6Commands(plan, node) : []),
     ],
     node.netns,
   );
-  await nft(node.netns, nodeRules(node.clusterPodCidr));
+  await nft(node.netns, nodeRules(node.clusterPodRanges));
   await sysctl(node.netns, [
     "net.ipv4.ip_forward=1",
     "net.bridge.bridge-nf-call-iptables=1",
     "net.ipv4.conf.all.route_localnet=1",
+    ...(node.isDualStack
+      ? [
+          "net.ipv6.conf.all.forwarding=1",
+          "net.bridge.bridge-nf-call-ip6tables=1",
+          // The CNI's bridge would not answer at its own address before a second of duplicate detection is over.
+          "net.ipv6.conf.default.accept_dad=0",
+        ]
+      : []),
   ]);
+}
+
+function ipv6Commands(plan: AddressPlan, node: NodeNetwork): string[] {
+  return [
+    `addr add ${node.addressIpv6}/64 dev eth0 nodad`,
+    `route add default via ${plan.bridgeIpv6}`,
+    ...node.siblings.map(
+      ({ podRanges, addressIpv6 }) => `route add ${podRanges.ipv6} via ${addressIpv6}`,
+    ),
+  ];
 }

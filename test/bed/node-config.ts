@@ -1,5 +1,6 @@
 import { stringify } from "yaml";
 import { pauseReference } from "../setup/pause-image.ts";
+import { rangesText } from "./address-plan.ts";
 import type { NodePlan } from "./node-plan.ts";
 
 /** Names of a node's configuration files and kubeconfigs in its folder. */
@@ -51,10 +52,12 @@ disabled_plugins = ${JSON.stringify(unusedSnapshotters)}
 }
 
 function cniConfig(node: NodePlan): string {
+  const { ipv4, ipv6 } = node.podRanges;
+  const ranges = node.isDualStack ? [ipv4, ipv6] : [ipv4];
   const ipam = {
     type: "host-local",
     dataDir: `${node.folder}/ipam`,
-    ranges: [[{ subnet: node.podCidr }]],
+    ranges: ranges.map((subnet) => [{ subnet }]),
   };
   const bridge = {
     type: "bridge",
@@ -125,8 +128,8 @@ function kubeProxyConfig(node: NodePlan): string {
     apiVersion: "kubeproxy.config.k8s.io/v1alpha1",
     kind: "KubeProxyConfiguration",
     clientConnection: { kubeconfig: `${node.folder}/${nodeFiles.kubeProxyKubeconfig}` },
-    mode: node.cluster.spec.proxyMode ?? "nftables",
-    clusterCIDR: node.clusterPodCidr,
+    mode: node.proxyMode,
+    clusterCIDR: rangesText(node.clusterPodRanges, node.isDualStack),
     hostnameOverride: node.name,
     conntrack: { maxPerCore: 0, min: 0 },
     healthzBindAddress: "127.0.0.1:10256",

@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import { clusterPodCidr, nodePodCidr } from "./address-plan.ts";
+import { clusterPodRanges, nodePodRanges, type Ranges } from "./address-plan.ts";
+import { type ProxyMode, proxyModeOf } from "./bed.ts";
 import type { ClusterPlan } from "./control-plane.ts";
 import type { NodeNetwork } from "./network.ts";
 
@@ -7,7 +8,8 @@ import type { NodeNetwork } from "./network.ts";
 export interface NodePlan extends NodeNetwork {
   readonly name: string;
   readonly cluster: ClusterPlan;
-  readonly podCidr: string;
+  readonly proxyMode: ProxyMode;
+  readonly podRanges: Ranges;
   readonly folder: string;
   readonly logsFolder: string;
   readonly containerdSocket: string;
@@ -27,6 +29,10 @@ export function nodeNetns(cluster: ClusterPlan, index: number): string {
   return `is${cluster.slot}-${nodeName(cluster, index)}`;
 }
 
+function nodeAddresses({ addresses, index }: ClusterPlan, node: number) {
+  return { address: addresses.node(index, node), addressIpv6: addresses.nodeIpv6(index, node) };
+}
+
 /** Plans a cluster's node of that number, counted from 0. */
 export function planNode(cluster: ClusterPlan, index: number, bedFolder: string): NodePlan {
   const name = nodeName(cluster, index);
@@ -36,16 +42,18 @@ export function planNode(cluster: ClusterPlan, index: number, bedFolder: string)
     name,
     cluster,
     netns: nodeNetns(cluster, index),
-    address: cluster.addresses.node(cluster.index, index),
+    isDualStack: cluster.spec.dualStack === true,
+    ...nodeAddresses(cluster, index),
     port: `n${cluster.index}-${index}`,
     siblings: indexes
       .filter((other) => other !== index)
       .map((other) => ({
-        podCidr: nodePodCidr(cluster.index, other),
-        address: cluster.addresses.node(cluster.index, other),
+        podRanges: nodePodRanges(cluster.index, other),
+        ...nodeAddresses(cluster, other),
       })),
-    podCidr: nodePodCidr(cluster.index, index),
-    clusterPodCidr: clusterPodCidr(cluster.index),
+    proxyMode: proxyModeOf(cluster.spec, index),
+    podRanges: nodePodRanges(cluster.index, index),
+    clusterPodRanges: clusterPodRanges(cluster.index),
     folder,
     logsFolder: join(cluster.logsFolder, name),
     containerdSocket: join(folder, "c.sock"),

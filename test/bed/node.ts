@@ -95,7 +95,7 @@ export function startKubernetes(
       `--root-dir=${file("kubelet")}`,
       `--cert-dir=${file("pki")}`,
       `--hostname-override=${node.name}`,
-      `--node-ip=${node.address}`,
+      `--node-ip=${node.isDualStack ? `${node.address},${node.addressIpv6}` : node.address}`,
     ]),
     process(node, "kube-proxy", [binaries.kubeProxy, `--config=${file(nodeFiles.kubeProxy)}`]),
     process(node, "coredns", [binaries.coredns, "-conf", file(nodeFiles.corefile)]),

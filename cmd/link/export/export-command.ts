@@ -1,7 +1,6 @@
-import { Command, InvalidArgumentError } from "commander";
-import { isDnsLabel } from "../../../api/names-schema.ts";
+import { Command } from "commander";
 import { openCluster } from "../cluster-access.ts";
-import { addClusterFlags, parseClusterName, parseItems } from "../flags.ts";
+import { addClusterFlags, parseClusterName, parseItems, parseService } from "../flags.ts";
 import type { Runtime } from "../runtime.ts";
 import { exportService, type ServiceTarget, unexportService } from "./export.ts";
 
@@ -55,13 +54,6 @@ function targetCommand(name: string, summary: string): Command {
     .argument("<svc/NAME>", "the Service", parseService)
     .requiredOption("-n, --namespace <namespace>", "namespace of the Service");
   return addClusterFlags(command, "context of the provider; default: the current one");
-}
-
-/** `svc/web`, `service/web` or `web`, as kubectl takes it. */
-function parseService(text: string): string {
-  const name = text.replace(/^(svc|services?)\//, "");
-  if (isDnsLabel(name)) return name;
-  throw new InvalidArgumentError("Name a Service as svc/NAME.");
 }
 
 async function withTarget(

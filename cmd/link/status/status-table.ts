@@ -1,9 +1,6 @@
-import Table from "cli-table3";
 import { createColors } from "picocolors";
-import { formatAge } from "../duration.ts";
+import { ageOf, type Colors, formatTable } from "../table.ts";
 import type { LinkReport, MirrorReport, StatusReport } from "./report.ts";
-
-type Colors = ReturnType<typeof createColors>;
 
 /** A report as tables for people; ages are counted from `nowMs`. */
 export function formatStatus(report: StatusReport, nowMs: number, useColor: boolean): string {
@@ -33,7 +30,7 @@ function linksSection(links: readonly LinkReport[], nowMs: number, colors: Color
     ageOf(link.createdAt, nowMs),
   ]);
   const head = ["LINK", "CLUSTER", "READY", "REASON", "MIRRORED", "SKIPPED", "GATEWAY", "AGE"];
-  return table(head, rows, colors);
+  return formatTable(head, rows, colors);
 }
 
 /** The conditions that are not True, in full. */
@@ -55,7 +52,7 @@ function mirrorsSection(mirrors: readonly MirrorReport[], colors: Colors): strin
     stateColor(state, colors),
     state === "open" ? reason : `${reason}${message === "" ? "" : `: ${message}`}`,
   ]);
-  return table(["SOURCE", "MIRROR", "STATE", "REASON"], rows, colors);
+  return formatTable(["SOURCE", "MIRROR", "STATE", "REASON"], rows, colors);
 }
 
 function skippedSection({ skipped }: StatusReport, nowMs: number, colors: Colors): string {
@@ -67,53 +64,16 @@ function skippedSection({ skipped }: StatusReport, nowMs: number, colors: Colors
     message,
     ageOf(lastSeenAt, nowMs),
   ]);
-  return table(["LINK", "SKIPPED", "REASON", "MESSAGE", "SEEN"], rows, colors);
+  return formatTable(["LINK", "SKIPPED", "REASON", "MESSAGE", "SEEN"], rows, colors);
 }
 
 function peersSection({ peers }: StatusReport, nowMs: number, colors: Colors): string {
   if (peers.length === 0) return "";
   const rows = peers.map(({ name, createdAt }) => [name, ageOf(createdAt, nowMs)]);
-  return table(["PEER (may use exports of this cluster)", "AGE"], rows, colors);
-}
-
-/** As kubectl prints tables: columns and no lines. */
-function table(head: string[], rows: string[][], colors: Colors): string {
-  const none = "";
-  const grid = new Table({
-    chars: {
-      top: none,
-      "top-mid": none,
-      "top-left": none,
-      "top-right": none,
-      bottom: none,
-      "bottom-mid": none,
-      "bottom-left": none,
-      "bottom-right": none,
-      left: none,
-      "left-mid": none,
-      mid: none,
-      "mid-mid": none,
-      right: none,
-      "right-mid": none,
-      middle: "   ",
-    },
-    style: { "padding-left": 0, "padding-right": 0, head: [], border: [] },
-    head: head.map((title) => colors.bold(title)),
-  });
-  grid.push(...rows);
-  return grid
-    .toString()
-    .split("\n")
-    .map((line) => line.trimEnd())
-    .join("\n");
+  return formatTable(["PEER (may use exports of this cluster)", "AGE"], rows, colors);
 }
 
 function stateColor(state: string, colors: Colors): string {
   if (state === "True" || state === "open") return colors.green(state);
   return state === "Unknown" ? colors.yellow(state) : colors.red(state);
-}
-
-function ageOf(time: string, nowMs: number): string {
-  const timeMs = Date.parse(time);
-  return Number.isNaN(timeMs) ? "-" : formatAge(nowMs - timeMs);
 }

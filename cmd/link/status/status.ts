@@ -70,7 +70,11 @@ export async function readStatus({
   };
 }
 
-async function listLinks(access: ClusterAccess, signal: AbortSignal): Promise<Link[]> {
+/**
+ * Every Link of a cluster.
+ * @throws CliError when Isthmus is not installed.
+ */
+export async function listLinks(access: ClusterAccess, signal: AbortSignal): Promise<Link[]> {
   try {
     return await listAll<Link>(access, RESOURCES.links, { namespace: INSTALL_NAMESPACE, signal });
   } catch (error) {
@@ -82,7 +86,8 @@ async function listLinks(access: ClusterAccess, signal: AbortSignal): Promise<Li
   }
 }
 
-function linkReport(link: Link): LinkReport {
+/** A Link in the words of `link status`. */
+export function linkReport(link: Link): LinkReport {
   const { metadata, status = {} } = link;
   const spec = linkSpecSchema.safeParse(link.spec);
   const conditions = currentConditions(link);

@@ -25,7 +25,7 @@ import {
   WATCH_INTERRUPTION_MS,
   type WatchObservation,
 } from "./api-observation.ts";
-import { EndpointIndex, type SliceSummary, summariseSlice } from "./endpoint-index.ts";
+import { EndpointIndex, type SliceSummary, summariseSlice } from "../../endpoint-index.ts";
 import { GATEWAY_SERVICE_KEY, type GatewayServiceView } from "../gateway-target.ts";
 import type { Problem } from "../health/health-inputs.ts";
 import type { RemoteView } from "../link-view.ts";
@@ -111,7 +111,7 @@ export class RemoteSession implements Startable {
     });
     this.#view = {
       services: this.#services.store,
-      hasReadyEndpoint: (key) => this.#endpoints.hasReady(key),
+      hasReadyEndpoint: (key) => this.#endpoints.has(key),
     };
     this.#services.onEvent(({ key }) => {
       options.onServiceChanged(key);

@@ -2,13 +2,13 @@ import { type KubeObject, keyOf, type Service } from "../../../api/objects.ts";
 import { isOurs } from "../../../api/ownership.ts";
 import { REASONS } from "../../../api/reasons.ts";
 import { type Resource, RESOURCES } from "../../../api/resources.ts";
-import type { MirrorCaches } from "../caches.ts";
+import type { OwnClusterCaches } from "../../own-cluster/caches.ts";
 import { mirrorEndpoints, mirrorSlices } from "../plan/desired.ts";
-import type { GatewayPod } from "../gateway-pods.ts";
-import type { ObjectWriter, Written } from "./object-writer.ts";
+import type { GatewayPod } from "../../own-cluster/gateway-pods.ts";
+import type { ObjectWriter, Written } from "../../object-writer/object-writer.ts";
 import { type OwnObject, type OwnObjects, type Purpose, purposeOf } from "./own-objects.ts";
 import type { DesiredMirror } from "../plan/plan.ts";
-import { WriteFailure } from "./write-failure.ts";
+import { WriteFailure } from "../../object-writer/write-failure.ts";
 
 /** What is needed besides the mirror to write it. */
 export interface WriteContext {
@@ -38,7 +38,7 @@ export interface Removal {
 /** Carries out plans: a mirror Service with its EndpointSlices and Endpoints, or none of them. */
 export class MirrorWriter {
   readonly #writer: ObjectWriter;
-  readonly #caches: Pick<MirrorCaches, "services" | "endpointSlices" | "endpoints">;
+  readonly #caches: Pick<OwnClusterCaches, "services" | "endpointSlices" | "endpoints">;
   readonly #own: OwnObjects;
   readonly #isWantedElsewhere: (object: OwnObject, purpose: Purpose) => boolean;
   /** Deleted, and in the cache still. */
@@ -52,7 +52,7 @@ export class MirrorWriter {
    */
   constructor(options: {
     writer: ObjectWriter;
-    caches: Pick<MirrorCaches, "services" | "endpointSlices" | "endpoints">;
+    caches: Pick<OwnClusterCaches, "services" | "endpointSlices" | "endpoints">;
     own: OwnObjects;
     isWantedElsewhere: (object: OwnObject, purpose: Purpose) => boolean;
   }) {

@@ -1,9 +1,9 @@
 import { LABELS } from "../../../api/names.ts";
 import { type KubeObject, keyOf, type Service } from "../../../api/objects.ts";
-import { isOurs, sourceOf } from "../../../api/ownership.ts";
+import { failingOverBy, isOurs, sourceOf } from "../../../api/ownership.ts";
 import { type Resource, RESOURCES } from "../../../api/resources.ts";
 import type { ReflectorEvent, Store } from "../../../kube/reflector/store.ts";
-import type { MirrorCaches } from "../caches.ts";
+import type { OwnClusterCaches } from "../../own-cluster/caches.ts";
 
 /** An object of ours, with its resource. */
 export interface OwnObject {
@@ -31,9 +31,10 @@ interface Cache<T> {
   onEvent(listener: (event: ReflectorEvent<T>) => void): () => void;
 }
 
-/** What an object is for, when it is ours. */
+/** What an object is for, when it is ours and part of a mirror. */
 export function purposeOf(object: KubeObject | undefined): Purpose | undefined {
   if (object === undefined || !isOurs(object)) return undefined;
+  if (failingOverBy(object) !== undefined) return undefined;
   const link = object.metadata.labels?.[LABELS.link] ?? "";
   const source = sourceOf(object);
   return { link, sourceKey: source === undefined ? "" : `${source.namespace}/${source.name}` };
@@ -52,7 +53,7 @@ export class OwnObjects {
   readonly #byLink = new Map<string, Map<string, Map<string, OwnObject>>>();
   readonly #listeners = new Set<(change: LocalChange) => void>();
 
-  constructor(caches: Pick<MirrorCaches, "services" | "endpointSlices" | "endpoints">) {
+  constructor(caches: Pick<OwnClusterCaches, "services" | "endpointSlices" | "endpoints">) {
     this.#follow(RESOURCES.services, caches.services);
     this.#follow(RESOURCES.endpointSlices, caches.endpointSlices);
     this.#follow(RESOURCES.endpoints, caches.endpoints);

@@ -3,7 +3,7 @@ import { ANNOTATIONS, LABELS } from "../../../api/names.ts";
 import type { Service } from "../../../api/objects.ts";
 import { REASONS } from "../../../api/reasons.ts";
 import { mirrorEndpoints, mirrorFromExisting, mirrorSlices } from "./desired.ts";
-import type { GatewayPod } from "../gateway-pods.ts";
+import type { GatewayPod } from "../../own-cluster/gateway-pods.ts";
 
 const dual: Service = {
   metadata: {

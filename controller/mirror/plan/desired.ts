@@ -15,8 +15,8 @@ import type { Reason } from "../../../api/reasons.ts";
 import { apiVersionOf, RESOURCES } from "../../../api/resources.ts";
 import type { LinkView } from "../../link/link-view.ts";
 import { copyAnnotations, copyLabels } from "./copied-metadata.ts";
-import { ownedKeys } from "../mirror-writer/field-ownership.ts";
-import type { GatewayPod, IpFamily } from "../gateway-pods.ts";
+import { ownedKeys } from "../../object-writer/field-ownership.ts";
+import { type GatewayPod, type IpFamily, ipFamiliesOf } from "../../own-cluster/gateway-pods.ts";
 
 const DEFAULT_AFFINITY_SECONDS = 10_800;
 
@@ -209,13 +209,6 @@ function childMetadata(mirror: Service, name: string): ObjectMeta {
       ],
     }),
   };
-}
-
-function ipFamiliesOf({ spec }: Service): IpFamily[] {
-  const families = (spec?.ipFamilies ?? []).filter(
-    (family) => family === "IPv4" || family === "IPv6",
-  );
-  return families.length === 0 ? ["IPv4"] : families;
 }
 
 /**

@@ -6,8 +6,8 @@ import { formatSource } from "../../../api/ownership.ts";
 import { REASONS } from "../../../api/reasons.ts";
 import type { Store } from "../../../kube/reflector/store.ts";
 import type { LinkView, LinkViews } from "../../link/link-view.ts";
-import type { MirrorCaches } from "../caches.ts";
-import type { GatewayPod } from "../gateway-pods.ts";
+import type { OwnClusterCaches } from "../../own-cluster/caches.ts";
+import type { GatewayPod } from "../../own-cluster/gateway-pods.ts";
 import { type Claim, claimsOn, isShadowed, mirrorNameOf, sourceNameOf, winnerOf } from "./names.ts";
 import { type OwnObjects, type Purpose, purposeOf } from "../mirror-writer/own-objects.ts";
 import type { MirrorState } from "./plan.ts";
@@ -16,7 +16,7 @@ import type { PortAllocator } from "../port-allocator.ts";
 
 /** Where the state of a decision is read from: caches, never the API server. */
 export interface GatherSources {
-  readonly caches: MirrorCaches;
+  readonly caches: OwnClusterCaches;
   readonly own: OwnObjects;
   readonly links: LinkViews;
   /** The Links of this cluster, completely listed. */

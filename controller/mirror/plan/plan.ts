@@ -5,7 +5,7 @@ import { REASONS } from "../../../api/reasons.ts";
 import type { LinkView } from "../../link/link-view.ts";
 import { type MirrorStatus, mirrorFromExisting, mirrorService } from "./desired.ts";
 import type { Presence } from "../damper.ts";
-import type { GatewayPod, IpFamily } from "../gateway-pods.ts";
+import type { GatewayPod, IpFamily } from "../../own-cluster/gateway-pods.ts";
 import { type Candidate, describe, noticesOf, refusalOf, type Skip } from "./policies.ts";
 
 /** Everything a decision about one source of one link rests on. */

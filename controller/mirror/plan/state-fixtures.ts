@@ -10,7 +10,7 @@ import {
 import type { Namespace, Service } from "../../../api/objects.ts";
 import { REASONS } from "../../../api/reasons.ts";
 import type { LinkView } from "../../link/link-view.ts";
-import type { GatewayPod } from "../gateway-pods.ts";
+import type { GatewayPod } from "../../own-cluster/gateway-pods.ts";
 import { mirrorNameOf } from "./names.ts";
 import type { DesiredMirror, MirrorState, Plan } from "./plan.ts";
 import type { Candidate } from "./policies.ts";

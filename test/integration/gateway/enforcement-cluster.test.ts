@@ -3,7 +3,7 @@ import { pino } from "pino";
 import { Registry } from "prom-client";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { systemClock } from "../../../api/clock.ts";
-import { GATEWAY_NAME, LABELS, gatewayIdentity } from "../../../api/names.ts";
+import { ANNOTATIONS, GATEWAY_NAME, LABELS, gatewayIdentity } from "../../../api/names.ts";
 import type { EndpointSlice, KubeObject, Service } from "../../../api/objects.ts";
 import { RESOURCES } from "../../../api/resources.ts";
 import { Gateway, type GatewayOptions } from "../../../gateway/gateway.ts";
@@ -119,11 +119,16 @@ describe("with the rights that are shipped, on a real API server", () => {
     await addSlice(client, { namespace, service: GATEWAY_NAME, address: gatewayPod, ready: false });
     await objects.addMirror("api-east", "east/shop/api", 10_001);
     const mirror = await client.get<Service>(RESOURCES.services, { namespace, name: "api-east" });
+    const failingOver = await client.create<Service>(RESOURCES.services, {
+      metadata: { namespace, name: "alias", annotations: { [ANNOTATIONS.failover]: "east" } },
+      spec: { ports: [{ port: 80 }] },
+    });
     const addresses = [
       apiServer,
       gatewayPod,
       own,
       mirror.spec?.clusterIP ?? "",
+      failingOver.spec?.clusterIP ?? "",
       LOOPBACK_IN_OCTAL,
       "168.63.129.16",
       "100.100.100.200",

@@ -3,7 +3,7 @@ import { systemClock } from "../../../api/clock.ts";
 import { ANNOTATIONS, INSTALL_NAMESPACE } from "../../../api/names.ts";
 import type { KubeObject, Service } from "../../../api/objects.ts";
 import { type Resource, RESOURCES } from "../../../api/resources.ts";
-import { createMirrorCaches } from "../../../controller/mirror/caches.ts";
+import { createOwnClusterCaches } from "../../../controller/own-cluster/caches.ts";
 import { declareMirrorMetrics, type MirrorMetrics } from "../../../controller/mirror/metrics.ts";
 import {
   createMirrorController,
@@ -24,7 +24,7 @@ export class Consumer {
   readonly namespace: string;
   readonly mirrors: MirrorController;
   readonly #client: KubeClient;
-  readonly #caches: ReturnType<typeof createMirrorCaches>;
+  readonly #caches: ReturnType<typeof createOwnClusterCaches>;
   readonly #events: EventRecorder;
   readonly #metrics: MirrorMetrics;
   readonly #stopping = new AbortController();
@@ -46,7 +46,7 @@ export class Consumer {
     const logger = createLogger({ name: "test", level: "silent" });
     const shared = { clock: systemClock, random: Math.random, logger };
     this.#metrics = declareMirrorMetrics(new Registry());
-    this.#caches = createMirrorCaches({ client, ...shared });
+    this.#caches = createOwnClusterCaches({ client, ...shared });
     this.#events = new EventRecorder({
       client,
       reportingController: "isthmus.dev/isthmus-controller",

@@ -1,5 +1,5 @@
-import type { Clock, Random } from "../../../api/clock.ts";
-import { backoffDelayMs } from "../../../kube/backoff.ts";
+import type { Clock, Random } from "../../api/clock.ts";
+import { backoffDelayMs } from "../../kube/backoff.ts";
 
 /** So many repairs of one mirror are made at once; from then on somebody else seems to insist. */
 export const FREE_REPAIRS = 5;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Clock } from "../../../api/clock.ts";
+import type { Clock } from "../../api/clock.ts";
 import { FREE_REPAIRS, RepairGuard } from "./repair-guard.ts";
 
 function guardAt(): { guard: RepairGuard; pass: (durationMs: number) => void } {

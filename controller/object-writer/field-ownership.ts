@@ -1,5 +1,5 @@
-import { CONTROLLER_FIELD_MANAGER } from "../../../api/names.ts";
-import type { FieldSet, KubeObject, ManagedFieldsEntry } from "../../../api/objects.ts";
+import { CONTROLLER_FIELD_MANAGER } from "../../api/names.ts";
+import type { FieldSet, KubeObject, ManagedFieldsEntry } from "../../api/objects.ts";
 
 /**
  * Fields that are ours alone on our objects: what someone else adds there

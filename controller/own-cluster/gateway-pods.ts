@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import type { Pod } from "../../api/objects.ts";
+import type { Pod, Service } from "../../api/objects.ts";
 
 export type IpFamily = "IPv4" | "IPv6";
 
@@ -27,6 +27,14 @@ export function readyGateways(pods: readonly Pod[]): GatewayPod[] {
       addresses: addressesOf(pod),
     }))
     .toSorted((left, right) => (left.name < right.name ? -1 : 1));
+}
+
+/** The IP families of a Service, those of EndpointSlices; IPv4 before the API server chose. */
+export function ipFamiliesOf({ spec }: Service): IpFamily[] {
+  const families = (spec?.ipFamilies ?? []).filter(
+    (family) => family === "IPv4" || family === "IPv6",
+  );
+  return families.length === 0 ? ["IPv4"] : families;
 }
 
 function isReady({ metadata, status }: Pod): boolean {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { EndpointSlice } from "../../../api/objects.ts";
+import type { EndpointSlice } from "../api/objects.ts";
 import { EndpointIndex, type SliceSummary, summariseSlice } from "./endpoint-index.ts";
 
 function slice(change: Partial<EndpointSlice> = {}, labels: Record<string, string> = {}) {
@@ -25,16 +25,33 @@ describe("what is kept of an EndpointSlice", () => {
       ready: true,
     },
     {
-      name: "serving while terminating is not ready",
-      endpoints: [{ addresses: ["10.0.0.1"], conditions: { ready: false, serving: true } }],
+      name: "serving while terminating is not ready, and usable",
+      endpoints: [
+        {
+          addresses: ["10.0.0.1"],
+          conditions: { ready: false, serving: true, terminating: true },
+        },
+      ],
+      ready: false,
+      usable: true,
+    },
+    {
+      name: "terminating and no more serving is neither",
+      endpoints: [
+        {
+          addresses: ["10.0.0.1"],
+          conditions: { ready: false, serving: false, terminating: true },
+        },
+      ],
       ready: false,
     },
     { name: "null endpoints", endpoints: null, ready: false },
-  ])("is whether one is ready: $name", ({ endpoints, ready }) => {
+  ])("is whether one is ready: $name", ({ endpoints, ready, usable = ready }) => {
     expect(summariseSlice(slice({ endpoints }))).toEqual({
       metadata: { namespace: "shop", name: "web-1" },
       serviceKey: "shop/web",
       ready,
+      usable,
     });
   });
 
@@ -48,7 +65,7 @@ describe("what is kept of an EndpointSlice", () => {
 });
 
 function summary(name: string, ready: boolean): SliceSummary {
-  return { metadata: { namespace: "shop", name }, serviceKey: "shop/web", ready };
+  return { metadata: { namespace: "shop", name }, serviceKey: "shop/web", ready, usable: ready };
 }
 
 describe("the index of ready endpoints", () => {
@@ -64,10 +81,10 @@ describe("the index of ready endpoints", () => {
     expect(apply("a", true)).toEqual(["shop/web"]);
     expect(apply("b", true)).toEqual([]);
     expect(apply("a", false, true)).toEqual([]);
-    expect(index.hasReady("shop/web")).toBe(true);
+    expect(index.has("shop/web")).toBe(true);
     expect(index.apply({ type: "delete", key: "shop/b", previous: summary("b", true) })).toEqual([
       "shop/web",
     ]);
-    expect(index.hasReady("shop/web")).toBe(false);
+    expect(index.has("shop/web")).toBe(false);
   });
 });

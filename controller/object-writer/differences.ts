@@ -5,8 +5,8 @@ import type {
   EndpointSlice,
   KubeObject,
   Service,
-} from "../../../api/objects.ts";
-import type { Resource } from "../../../api/resources.ts";
+} from "../../api/objects.ts";
+import type { Resource } from "../../api/resources.ts";
 import { ownedKeys } from "./field-ownership.ts";
 
 /** Whether an object that exists has to be written to become the desired one. */

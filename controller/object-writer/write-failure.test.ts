@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { REASONS } from "../../../api/reasons.ts";
-import { RESOURCES } from "../../../api/resources.ts";
-import { ApiError, type Status } from "../../../kube/client/api-error.ts";
+import { REASONS } from "../../api/reasons.ts";
+import { RESOURCES } from "../../api/resources.ts";
+import { ApiError, type Status } from "../../kube/client/api-error.ts";
 import { toWriteFailure, WriteFailure } from "./write-failure.ts";
 
 function answer(statusCode: number, body: Status = {}): ApiError {

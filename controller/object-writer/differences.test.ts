@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import type { EndpointSlice, Service } from "../../../api/objects.ts";
-import { RESOURCES } from "../../../api/resources.ts";
-import { mirrorEndpoints, mirrorSlices } from "../plan/desired.ts";
+import type { EndpointSlice, Service } from "../../api/objects.ts";
+import { RESOURCES } from "../../api/resources.ts";
+import { mirrorEndpoints, mirrorSlices } from "../mirror/plan/desired.ts";
 import { differs, hasLeftovers } from "./differences.ts";
 
 const desired: Service = {

@@ -1,7 +1,7 @@
-import { errorMessage } from "../../../api/errors.ts";
-import { REASONS, type Reason } from "../../../api/reasons.ts";
-import type { Resource } from "../../../api/resources.ts";
-import { isApiError } from "../../../kube/client/api-error.ts";
+import { errorMessage } from "../../api/errors.ts";
+import { REASONS, type Reason } from "../../api/reasons.ts";
+import type { Resource } from "../../api/resources.ts";
+import { isApiError } from "../../kube/client/api-error.ts";
 
 const MAX_DETAIL_CHARS = 600;
 

@@ -1,16 +1,21 @@
 import { isDeepStrictEqual } from "node:util";
-import { ANNOTATIONS, CONTROLLER_FIELD_MANAGER, LABELS } from "../../../api/names.ts";
-import { type KubeObject, keyOf } from "../../../api/objects.ts";
-import { isOurs } from "../../../api/ownership.ts";
-import { REASONS } from "../../../api/reasons.ts";
-import { apiVersionOf, type Resource } from "../../../api/resources.ts";
-import { isApiError } from "../../../kube/client/api-error.ts";
-import type { KubeClient } from "../../../kube/client/client.ts";
-import { resourcePath } from "../../../kube/client/resource-path.ts";
+import type { Counter } from "prom-client";
+import { ANNOTATIONS, CONTROLLER_FIELD_MANAGER, LABELS } from "../../api/names.ts";
+import { type KubeObject, keyOf } from "../../api/objects.ts";
+import { isOurs } from "../../api/ownership.ts";
+import { REASONS } from "../../api/reasons.ts";
+import { apiVersionOf, type Resource, RESOURCES } from "../../api/resources.ts";
+import { isApiError } from "../../kube/client/api-error.ts";
+import type { KubeClient } from "../../kube/client/client.ts";
+import { resourcePath } from "../../kube/client/resource-path.ts";
 import { differs, hasLeftovers } from "./differences.ts";
 import { consolidated } from "./field-ownership.ts";
-import type { MirrorMetrics } from "../metrics.ts";
 import { toWriteFailure, WriteFailure } from "./write-failure.ts";
+
+/** Counts what is written. */
+export interface WriteMetrics {
+  readonly writes: Counter<"resource" | "verb">;
+}
 
 /** An object as the API server has it now, and what we did for that. */
 export interface Written<T> {
@@ -24,11 +29,11 @@ export interface Written<T> {
  */
 export class ObjectWriter {
   readonly #client: KubeClient;
-  readonly #metrics: MirrorMetrics;
+  readonly #metrics: WriteMetrics;
   /** By uid, what we applied: the cache may be behind it. */
   readonly #applied = new Map<string, KubeObject>();
 
-  constructor(client: KubeClient, metrics: MirrorMetrics) {
+  constructor(client: KubeClient, metrics: WriteMetrics) {
     this.#client = client;
     this.#metrics = metrics;
   }
@@ -209,7 +214,11 @@ function collision(resource: Resource, live: KubeObject, cause: unknown): WriteF
       )
     : new WriteFailure(
         REASONS.NameTaken,
-        `${what} exists and is not ours, so it is left alone; rename or delete it, or change spec.mirror.nameTemplate of the Link.`,
+        `${what} exists and is not ours, so it is left alone; rename or delete it${
+          resource === RESOURCES.services
+            ? ", or change spec.mirror.nameTemplate of the Link."
+            : "."
+        }`,
         { cause },
       );
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { CONTROLLER_FIELD_MANAGER } from "../../../api/names.ts";
-import type { ManagedFieldsEntry } from "../../../api/objects.ts";
+import { CONTROLLER_FIELD_MANAGER } from "../../api/names.ts";
+import type { ManagedFieldsEntry } from "../../api/objects.ts";
 import { consolidated, ownedKeys } from "./field-ownership.ts";
 
 const created: ManagedFieldsEntry = {

@@ -1,0 +1,88 @@
+import { Command, Option } from "commander";
+import { stringify } from "yaml";
+import { ANNOTATIONS } from "../../../api/names.ts";
+import { openCluster } from "../cluster-access.ts";
+import { addClusterFlags, parseService } from "../flags.ts";
+import type { Runtime } from "../runtime.ts";
+import { readFailovers } from "./failover.ts";
+import { formatFailover } from "./failover-table.ts";
+
+const FORMATS = ["table", "json", "yaml"] as const;
+
+interface Flags {
+  context?: string;
+  kubeconfig?: string;
+  namespace?: string;
+  output: (typeof FORMATS)[number];
+}
+
+const STATES = `
+States:
+  standby      own endpoints are ready, and a healthy target stands by
+  unprotected  own endpoints are ready, and no target is healthy
+  activating   mode active: no own endpoint is ready; the target takes over unless that ends soon
+  active       no own endpoint is ready: connections go to the target
+  returning    own endpoints are ready again, and the target still takes a part
+  closed       no own endpoint is ready and no target is healthy: connections are refused
+  unsupported  a Service of this kind cannot fail over
+
+The state is what the objects amount to now. SINCE is known only where the
+controller recorded the same state.`;
+
+const JSON_SHAPE = `
+With -o json or yaml:
+  {services: [{namespace, name, mode?, state, reason, message, since?, ownReady, target?,
+     targets: [{target, link, role, healthy, reason, message, ports: [{name, egressPort}]}],
+     findings: [{reason, message}]}]}
+  mode        standby or active; absent for a Service that cannot fail over
+  since       RFC 3339; absent when unknown
+  ownReady    whether an endpoint of the Service's own is ready
+  target      CLUSTER/NAMESPACE/NAME where its failover slices lead; absent when there are none
+  role        active: connections go there; standby: the slices lead there; or -
+  healthy     whether connections would arrive: its Link is Ready and its mirror open
+  egressPort  port of the egress gateways that the Service's port goes to
+  findings    what is wrong with annotations and targets; reasons: docs/conditions.md`;
+
+const EXAMPLES = `
+Examples:
+  link failover --context east
+  link failover svc/web -n shop
+  link failover -o json | jq '.services[] | select(.state != "standby")'`;
+
+/** `link failover`. */
+export function failoverCommand(runtime: Runtime): Command {
+  const command = new Command("failover")
+    .summary("show which Services fail over, where to and why")
+    .description(
+      `Shows each Service with annotation ${ANNOTATIONS.failover}: its state, the target that connections go to or that stands by, since when, and why; below, the targets of each Service that is not in state standby, or has something to mend. All of it is read from the EndpointSlices, mirrors and Links as they are now. Without -n the Services of all namespaces.`,
+    )
+    .argument("[svc/NAME]", "only this Service, with all of its targets", parseService)
+    .option("-n, --namespace <namespace>", "only Services of this namespace; default: of all")
+    .addOption(
+      new Option("-A, --all-namespaces", "Services of all namespaces, as without -n").conflicts(
+        "namespace",
+      ),
+    );
+  return addClusterFlags(command, "context of the cluster; default: the current one")
+    .addOption(
+      new Option("-o, --output <format>", "how to print it").choices(FORMATS).default("table"),
+    )
+    .addHelpText("after", [STATES, JSON_SHAPE, EXAMPLES].join("\n"))
+    .action(async (name: string | undefined, flags: Flags) => {
+      const access = openCluster(flags);
+      const { namespace } = flags;
+      try {
+        const report = await readFailovers({ access, namespace, name, signal: runtime.signal });
+        if (flags.output === "json") runtime.write(`${JSON.stringify(report, null, 2)}\n`);
+        else if (flags.output === "yaml") runtime.write(stringify(report));
+        else {
+          const { clock, useColor } = runtime;
+          const details = name !== undefined;
+          const options = { nowMs: clock.nowMs(), useColor, details, namespace };
+          runtime.write(formatFailover(report, options));
+        }
+      } finally {
+        await access.client.close();
+      }
+    });
+}
