@@ -79,14 +79,19 @@ export class FailoverReconciler {
     if (namespace !== undefined && isTerminating(namespace)) return {};
     const { plan, before, since } = this.#decide(key, request.policy);
     const findings = [...request.findings, ...plan.findings];
+    const logger = context.logger.child({ link: plan.target?.link ?? "" });
     try {
-      const pauseMs = await this.#write(key, service, { plan, since }, context);
+      const pauseMs = await this.#write(key, service, { plan, since }, { ...context, logger });
       if (pauseMs > 0) return { requeueAfterMs: pauseMs };
     } catch (error) {
       if (!(error instanceof WriteFailure)) throw error;
       const { reason, message } = error;
       reporter.refused(key, service, [...findings, { reason, message }]);
       throw error;
+    }
+    if (before.state !== plan.state) {
+      const { state, reason } = plan;
+      logger.info({ state, before: before.state, reason }, "failover state changed");
     }
     memory.decide(key, { target: plan.target?.source, state: plan.state, since });
     reporter.planned(key, service, before, { ...plan, findings });
@@ -162,8 +167,9 @@ export class FailoverReconciler {
     for (const slice of wanted) {
       const found = actual.get(keyOf(slice));
       actual.delete(keyOf(slice));
-      const isOrphan = found !== undefined && ownerOf(found) !== ownerOf(slice);
+      const owner = found && ownerOf(found);
       // Of a Service of that name that is gone: the garbage collector is about to delete it.
+      const isOrphan = found !== undefined && owner !== undefined && owner !== ownerOf(slice);
       if (isOrphan) await writer.remove(RESOURCES.endpointSlices, found, signal);
       const known = isOrphan ? undefined : found;
       const { done } = await writer.ensure(RESOURCES.endpointSlices, slice, known, signal);

@@ -78,7 +78,8 @@ class Failovers implements FailoverController {
     this.#slices = new OwnSlices(caches.endpointSlices, (key) => this.#enqueue(key));
     this.#gateways = readyGateways(caches.gatewayPods.store.list());
     this.#reporter = new FailoverReporter(options.events, metrics);
-    this.#follow();
+    const writer = new ObjectWriter(options.client, metrics);
+    this.#follow(writer);
     const reconciler = new FailoverReconciler({
       ...options,
       services: caches.services.store,
@@ -87,7 +88,7 @@ class Failovers implements FailoverController {
       references: this.#references,
       memory: new FailoverMemory(),
       reporter: this.#reporter,
-      writer: new ObjectWriter(options.client, metrics),
+      writer,
       repairs: new RepairGuard(clock, random),
       hasReadyEndpoint: (key) => this.#ready.has(key),
       hasUsableEndpoint: (key) => this.#usable.has(key),
@@ -138,8 +139,8 @@ class Failovers implements FailoverController {
     return slices.some(({ slice }) => slice.metadata.deletionTimestamp === undefined);
   }
 
-  #follow(): void {
-    const { services, localEndpoints, gatewayPods } = this.#options.caches;
+  #follow(writer: ObjectWriter): void {
+    const { services, endpointSlices, localEndpoints, gatewayPods } = this.#options.caches;
     for (const object of localEndpoints.store.list()) {
       const { name, namespace = "" } = object.metadata;
       const event = {
@@ -161,6 +162,9 @@ class Failovers implements FailoverController {
         for (const object of [previous, service]) {
           if (object !== undefined) this.#serviceChanged(key, object);
         }
+      }),
+      endpointSlices.onEvent(({ type, previous }) => {
+        if (type === "delete") writer.forget(previous.metadata.uid ?? "");
       }),
       gatewayPods.onEvent(() => this.#podsChanged()),
       this.#options.mirrors.onTally((link) => this.#tallyChanged(link)),

@@ -234,11 +234,13 @@ const takesTurns: Check = (life, { activateAfterMs, failbackAfterMs }) => {
     const forMs = nowMs - ownSinceMs;
     const ready = readyOf(look.slices).length / 2;
     const taken = before.ready;
-    const isSame = gateways === before.gateways && step.kind !== "policy";
+    // After a restart the time until then counts for nothing, so that returning begins anew.
+    const isSame = gateways === before.gateways && !["policy", "restart"].includes(step.kind);
     before = { ready, gateways, ownReady };
     if (!isSame || ready === taken) return [];
     if (ready > taken && ownReady) return [`${ready} are ready again, no more ${taken}`];
-    if (ready > taken && forMs < activateAfterMs) return [`taken after ${forMs} ms`];
+    // While some are ready still, the others need not wait.
+    if (taken === 0 && forMs < activateAfterMs) return [`taken after ${forMs} ms`];
     const isTimely = forMs >= failbackAfterMs || !isHealthy(life, look);
     return ready < taken && !isTimely ? [`given back after ${forMs} ms`] : [];
   };

@@ -101,7 +101,7 @@ describe("link install", () => {
       },
       { describe: "the scheduler has spoken of every pod" },
     );
-    const waiting = install(installOptions(access, { wait: true, timeoutMs: 3000 }));
+    const waiting = install(installOptions(access, { wait: true, timeoutMs: 1000 }));
     const failure = await failureOf(waiting);
     expect(failure.exitCode).toBe(EXIT_CODES.notReady);
     expect(failure.message).toMatch(
