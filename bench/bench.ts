@@ -7,6 +7,7 @@ import { runOk } from "../test/bed/command.ts";
 import { untilInterrupted } from "../test/system/interrupt.ts";
 import * as chaos from "./chaos/chaos.ts";
 import { chaosRecord, chaosReport, isPassed } from "./chaos/report.ts";
+import { benchFailover } from "./failover/bench-failover.ts";
 import * as faults from "./faults/faults.ts";
 import { faultsRecord, faultsReport } from "./faults/report.ts";
 import { readCaseGroups } from "./gateway/gateway.ts";
@@ -24,11 +25,13 @@ const MAX_SEED = 2 ** 31;
 const USAGE = `npm run bench -- smoke [--quick]
 npm run bench -- faults [--quick]
 npm run bench -- rollout [--quick]
+npm run bench -- failover [--quick]
 npm run bench -- chaos [--minutes N] [--seed S]
 npm run bench -- gateway [--quick] [--only CASE,...] [--profile]
   smoke    export to first answer, gateway killed to refused, rate and latency through both gateways
   faults   four faults of a provider to the first refusal and to 200 mirrors closed, and the way back
   rollout  rolling restart of all gateways under load: requests that failed, streams cut early; exits 1 for any
+  failover pods go and return under load, with standby endpoints and with active mode; exits 1 when a goal is missed
   chaos    random faults with recovery, two providers and a consumer, judged by an oracle; exits 1 when it fails
   gateway  what both gateways cost and carry, against the direct way and two HAProxy
   --quick  fewer runs: for a look, not for the record; for chaos: 2 minutes instead of 10
@@ -80,6 +83,9 @@ const BENCHES: Readonly<Record<string, (context: BenchContext) => Promise<Outcom
       report: rolloutReport(machine, outcomes),
       passed: isRolloutPassed(outcomes),
     };
+  },
+  async failover({ quick, signal }) {
+    return await benchFailover({ quick, say, signal });
   },
   async chaos({ quick, minutes = quick ? 2 : 10, seed, signal }) {
     const result = await chaos.runChaos({ seed, durationMs: minutes * 60_000, say, signal });

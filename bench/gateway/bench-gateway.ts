@@ -2,10 +2,10 @@ import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { cacheFolder } from "../../cmd/build/cache-folder.ts";
 import { describeMachine } from "../machine.ts";
+import { publish } from "../publish.ts";
 import type { CaseGroup } from "./cases.ts";
 import { drawFigure } from "./figure.ts";
 import { FULL_PLAN, QUICK_PLAN, measureGateway } from "./gateway.ts";
-import { publish } from "./publish.ts";
 import { gatewayRecord, gatewayReport } from "./report.ts";
 
 /** What is asked for on the command line. */
@@ -32,6 +32,13 @@ export async function benchGateway({ quick, only, profile, say, signal }: Gatewa
   const machine = describeMachine(Date.now());
   const report = gatewayReport(machine, result);
   const whole = only.length === 0 && !profile;
-  if (whole && !quick) await publish(report, drawFigure(result.samples));
+  if (whole && !quick) {
+    await publish("gateway", {
+      report,
+      figure: drawFigure(result.samples),
+      figureName: "gateway",
+      caption: "CPU against HAProxy, throughput against the direct way",
+    });
+  }
   return { record: whole ? gatewayRecord(machine, result) : undefined, report, passed: true };
 }

@@ -65,6 +65,8 @@ export async function narrowPath(bed: Bed, path: NarrowPath): Promise<EndFault> 
   const ports = [...bed.clusters.values()].flatMap(({ name, nodes }, index) =>
     nodes.map((_, node) => ({ port: `n${index}-${node}`, cluster: name })),
   );
+  faultCount += 1;
+  const fault = faultCount;
   const undo: (() => Promise<unknown>)[] = [];
   const end = once(async () => {
     for (const each of undo.toReversed()) await each();
@@ -72,9 +74,15 @@ export async function narrowPath(bed: Bed, path: NarrowPath): Promise<EndFault> 
   try {
     for (const { port, cluster } of ports) {
       const side = cluster === path.cluster ? "dst" : "src";
-      await inFabric(bed, ["tc", "qdisc", "add", "dev", port, "root", "handle", "1:", "htb"]);
-      undo.push(() => inFabric(bed, ["tc", "qdisc", "del", "dev", port, "root"]));
-      await inFabric(bed, ["tc", "-batch", "-"], narrowRules(port, side, path));
+      // Stays: another fault may share it, and alone it holds nothing up.
+      const add = `tc qdisc add dev ${port} root handle 1: htb`;
+      await inFabric(bed, [
+        "sh",
+        "-c",
+        `tc qdisc show dev ${port} | grep -q "htb 1: root" || ${add}`,
+      ]);
+      await inFabric(bed, ["tc", "-batch", "-"], narrowRules(port, { side, fault, path }));
+      undo.push(() => inFabric(bed, ["tc", "-batch", "-"], wideRules(port, fault)));
     }
   } catch (error) {
     await end();
@@ -83,12 +91,23 @@ export async function narrowPath(bed: Bed, path: NarrowPath): Promise<EndFault> 
   return end;
 }
 
-function narrowRules(port: string, side: "src" | "dst", path: NarrowPath): string {
+function narrowRules(
+  port: string,
+  { side, fault, path }: { side: "src" | "dst"; fault: number; path: NarrowPath },
+): string {
   const { address, kbitPerSecond, maxPackets } = path;
   return [
-    `class add dev ${port} parent 1: classid 1:10 htb rate ${kbitPerSecond}kbit burst 3k`,
-    `qdisc add dev ${port} parent 1:10 pfifo limit ${maxPackets}`,
-    `filter add dev ${port} parent 1: protocol ip u32 match ip ${side} ${address}/32 flowid 1:10`,
+    `class add dev ${port} parent 1: classid 1:${fault} htb rate ${kbitPerSecond}kbit burst 3k`,
+    `qdisc add dev ${port} parent 1:${fault} pfifo limit ${maxPackets}`,
+    `filter add dev ${port} parent 1: prio ${fault} protocol ip u32 match ip ${side} ${address}/32 flowid 1:${fault}`,
+    "",
+  ].join("\n");
+}
+
+function wideRules(port: string, fault: number): string {
+  return [
+    `filter del dev ${port} parent 1: prio ${fault}`,
+    `class del dev ${port} classid 1:${fault}`,
     "",
   ].join("\n");
 }

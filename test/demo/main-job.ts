@@ -1,4 +1,3 @@
-import type { Provider } from "../bed/bed.ts";
 import {
   killGateway,
   scaleGateway,
@@ -10,62 +9,27 @@ import {
   wrongAttempts,
 } from "../system/journey.ts";
 import { link } from "../system/link-command.ts";
-import {
-  createNamespaces,
-  installEverywhere,
-  startCaller,
-  startSystem,
-  type System,
-} from "../system/system.ts";
+import { createNamespaces, startCaller } from "../system/system.ts";
 import { applyObjects } from "../workload/apply-objects.ts";
 import { webServer } from "../workload/web-server.ts";
-import { formatDuration, type Printer } from "./printer.ts";
+import { formatDuration } from "./printer.ts";
+import { bringUpTwoClusters, type JobOptions, stepsOf } from "./two-clusters.ts";
 
 const NAMESPACE = "shop";
 const REPLICAS = 2;
 /** Answers in a row after which a state counts as steady: two seconds of them. */
 const STEADY = 100;
 
-export interface MainJobOptions {
-  readonly printer: Printer;
-  readonly signal: AbortSignal;
-  readonly provider: Provider;
-  readonly detached: boolean;
-  /** Told as soon as there is something to take down. */
-  onUp(system: System): void;
-}
-
 /**
  * The main job, step by step; each step resolves only when what it says was seen.
  * @returns the figures in words.
  */
-export async function showMainJob(options: MainJobOptions): Promise<string[]> {
-  const { printer, signal, provider, detached } = options;
-  const started = { provider, signal, detached };
-
-  printer.heading("Two clusters");
-  const system = await printer.step("west and east are up, a node each", async (progress) => {
-    const value = await startSystem({ ...started, onProgress: progress });
-    options.onUp(value);
-    return { value };
-  });
+export async function showMainJob(options: JobOptions): Promise<string[]> {
+  const { printer, detached } = options;
+  const step = stepsOf(options);
+  const system = await bringUpTwoClusters(options);
   const west = system.member("west");
   const east = system.member("east");
-  const step = <T>(
-    text: string,
-    action: () => Promise<T>,
-    detail?: (value: T) => string,
-  ): Promise<T> =>
-    printer.step(text, async () => {
-      signal.throwIfAborted();
-      const value = await action();
-      return { value, ...(detail === undefined ? {} : { detail: detail(value) }) };
-    });
-
-  await step("link install, in both", () => installEverywhere(system));
-  await step("link join west --context east, until Ready", () =>
-    link(system.bed, "join", "west", "--context", "east"),
-  );
 
   printer.heading("A Service of west, called from a pod in east");
   await step("an HTTP server in west; the namespace in east", async () => {

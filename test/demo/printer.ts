@@ -4,6 +4,8 @@ import { createColors } from "picocolors";
 /** Tells of steps as they are taken, each with its time: in colour on a terminal, plain otherwise. */
 export interface Printer {
   heading(text: string): void;
+  /** A line as it is. */
+  line(text: string): void;
   /** Runs a step and prints what it says it did, with the time it took. */
   step<T>(text: string, action: (progress: (line: string) => void) => Promise<Told<T>>): Promise<T>;
   /** The last line: all went well. */
@@ -27,10 +29,12 @@ function say(line: string): void {
 }
 
 /** A printer on standard output. */
-export function createPrinter(terminal: boolean): Printer {
-  const pc = createColors(terminal);
+export function createPrinter(options: { terminal: boolean; colour: boolean }): Printer {
+  const { terminal, colour } = options;
+  const pc = createColors(colour);
   return {
     heading: (text) => say(`\n${pc.bold(text)}`),
+    line: say,
     success: (verdict, figures) => say(`${pc.bold(pc.green(verdict))} ${figures}`),
     failure: (text) => say(pc.red(text)),
     async step(text, action) {

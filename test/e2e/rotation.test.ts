@@ -35,6 +35,7 @@ import { type Caller, outcomeOf } from "../workload/caller.ts";
 import { webServer } from "../workload/web-server.ts";
 
 const SETTLE = { timeoutMs: 90_000 };
+/** The least there is. */
 const OVERLAP_SECONDS = 10;
 const CREDENTIAL_ROTATIONS = 20;
 /** Answers in a row after which a state counts as steady: a second of them. */
@@ -190,7 +191,7 @@ async function letLeafExpire(member: Member): Promise<void> {
   const short = await issueLeaf(authority, {
     identity: gatewayIdentity(member.name),
     nowMs: Date.now(),
-    lifetimeMs: 30_000,
+    lifetimeMs: 12_000,
   });
   await patchSecret(member, GATEWAY_TLS_SECRET_NAME, {
     "tls.crt": short.certificatePem,

@@ -45,6 +45,10 @@ export interface CallerOptions {
   /** URL to call, each time over a new connection with the name resolved anew; of several, each as often as one. */
   readonly target: string | readonly string[];
   readonly periodMs?: number;
+  /** The pod's node; any by default. */
+  readonly nodeName?: string;
+  /** Calls with the node's own network, as the node itself would. */
+  readonly hostNetwork?: boolean;
   readonly timeoutMs?: number;
   /**
    * Whether attempts are heard of as they come, which ends with the first loss of the connection to the API server;
@@ -158,5 +162,14 @@ function callerPod(options: CallerOptions): KubeObject {
       TIMEOUT_MS: String(timeoutMs),
     },
   });
-  return { apiVersion: "v1", kind: "Pod", metadata: { namespace, name }, spec } as KubeObject;
+  const placement = {
+    ...(options.nodeName === undefined ? {} : { nodeName: options.nodeName }),
+    ...(options.hostNetwork ? { hostNetwork: true, dnsPolicy: "ClusterFirstWithHostNet" } : {}),
+  };
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { namespace, name },
+    spec: { ...spec, ...placement },
+  } as KubeObject;
 }

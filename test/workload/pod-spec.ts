@@ -6,13 +6,17 @@ export interface ProgramPod {
   readonly env?: Record<string, string>;
   /** TCP port whose opening makes the pod ready. */
   readonly readinessPort?: number;
+  /** Path at that port whose answer, instead of the opening, makes the pod ready. */
+  readonly readinessPath?: string;
+  /** What the pod gets from SIGTERM to SIGKILL; 1 when absent. */
+  readonly graceSeconds?: number;
 }
 
 /** The pod's spec, fit for a namespace that enforces Pod Security `restricted`. */
 export function connectedPodSpec(pod: ProgramPod): Record<string, unknown> {
-  const { name, image, program, env = {}, readinessPort } = pod;
+  const { name, image, program, env = {}, readinessPort: port, readinessPath: path } = pod;
   return {
-    terminationGracePeriodSeconds: 1,
+    terminationGracePeriodSeconds: pod.graceSeconds ?? 1,
     securityContext: {
       runAsNonRoot: true,
       runAsUser: 65_532,
@@ -27,11 +31,16 @@ export function connectedPodSpec(pod: ProgramPod): Record<string, unknown> {
         env: Object.entries(env).map(([key, value]) => ({ name: key, value })),
         securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
         resources: { requests: { cpu: "10m", memory: "32Mi" } },
-        ...(readinessPort === undefined
+        ...(port === undefined
           ? {}
           : {
-              ports: [{ containerPort: readinessPort }],
-              readinessProbe: { tcpSocket: { port: readinessPort }, periodSeconds: 1 },
+              ports: [{ containerPort: port }],
+              readinessProbe: {
+                ...(path === undefined
+                  ? { tcpSocket: { port } }
+                  : { httpGet: { path, port }, failureThreshold: 1 }),
+                periodSeconds: 1,
+              },
             }),
       },
     ],

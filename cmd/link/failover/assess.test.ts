@@ -17,7 +17,6 @@ import type { ServiceReport } from "./report.ts";
 const SINCE = "2026-01-01T00:00:00Z";
 const READY: EndpointConditions = { ready: true, serving: true, terminating: false };
 const STANDBY: EndpointConditions = { ready: false, serving: true, terminating: true };
-const IDLE: EndpointConditions = { ready: false, serving: false, terminating: false };
 const ours = [{ manager: CONTROLLER_FIELD_MANAGER }];
 
 /** What there is; all else is as when west stands by for shop/web. */
@@ -143,7 +142,7 @@ test.for<[string, Scene, Partial<ServiceReport>]>([
   ],
   [
     "activating in active mode, while our endpoints rest",
-    { annotations: ACTIVE_MODE, own: false, slice: { endpoints: [IDLE, IDLE] } },
+    { annotations: ACTIVE_MODE, own: false, slice: { endpoints: [] } },
     { state: "activating", mode: "active" },
   ],
   [
@@ -153,7 +152,7 @@ test.for<[string, Scene, Partial<ServiceReport>]>([
   ],
   [
     "returning while one of our endpoints is still ready beside own ones",
-    { annotations: ACTIVE_MODE, slice: { endpoints: [READY, IDLE] } },
+    { annotations: ACTIVE_MODE, slice: { endpoints: [READY] } },
     { state: "returning" },
   ],
   [
@@ -178,7 +177,7 @@ test.for<[string, Scene, Partial<ServiceReport>]>([
   ],
   [
     "unprotected while endpoints are at rest as active mode has them, which kube-proxy never uses",
-    { slice: { endpoints: [IDLE] } },
+    { slice: { endpoints: [] } },
     { state: "unprotected" },
   ],
   [

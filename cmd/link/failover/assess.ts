@@ -98,10 +98,10 @@ function flowOf(
   );
   const taking = conditions.some(({ ready }) => ready !== false);
   return {
-    // In active mode they rest as no data plane uses them, until the controller makes them ready.
-    arrives: conditions.some(
-      ({ ready, serving }) => mode === "active" || ready !== false || serving !== false,
-    ),
+    // In active mode there are none until the controller makes them ready.
+    arrives:
+      (mode === "active" && slices.length > 0) ||
+      conditions.some(({ ready, serving }) => ready !== false || serving !== false),
     taking: mode === "active" || taking ? taking : undefined,
   };
 }

@@ -95,8 +95,13 @@ const RULES: Record<string, (life: Life, look: Look) => boolean> = {
         ports[0]?.port === plan.target?.ports[0]?.port &&
         metadata.annotations?.[ANNOTATIONS.source] === nameOf(plan.target),
     ),
-  "every slice has every gateway": ({ gateways }, { slices }) =>
-    slices.every(({ endpoints }) => endpoints?.length === gateways),
+  "every slice has every gateway that stands by or takes part, and no other": (
+    { gateways },
+    { plan, slices },
+  ) => {
+    const present = plan.restForm === "standby" ? gateways : plan.readyEndpoints;
+    return slices.every(({ endpoints }) => endpoints?.length === present);
+  },
   "as many are ready as planned": (_, { plan, slices }) =>
     slices.every((slice) => readyOf([slice]).length === plan.readyEndpoints),
   "none is ready in standby mode": ({ mode }, { slices }) =>

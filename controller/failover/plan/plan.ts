@@ -36,8 +36,8 @@ export interface FailoverInputs {
   readonly gateways: number;
 }
 
-/** How our endpoints that are not ready look: what stands by for kube-proxy, or what no data plane uses. */
-export type RestForm = "standby" | "idle";
+/** What becomes of our endpoints that are not ready: they stand by for kube-proxy, or are left out. */
+export type RestForm = "standby" | "absent";
 
 export interface FailoverPlan {
   /** Where our EndpointSlices point; without one there are none. */
@@ -121,6 +121,6 @@ function restFormOf(
   state: FailoverStateName,
   healthy: boolean,
 ): RestForm {
-  if (state === "closed") return observed.ownUsable ? "idle" : "standby";
-  return policy.mode === "standby" && healthy ? "standby" : "idle";
+  if (state === "closed") return observed.ownUsable ? "absent" : "standby";
+  return policy.mode === "standby" && healthy ? "standby" : "absent";
 }

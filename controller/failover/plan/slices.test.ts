@@ -95,14 +95,13 @@ test("without a target there are none", () => {
   expect(slicesOf({ target: undefined })).toEqual([]);
 });
 
-test("endpoints that take part are ready, the others stand by or are idle", () => {
+test("endpoints that take part are ready, the others stand by or are left out", () => {
   const ready = { ready: true, serving: true, terminating: false };
   const standby = { ready: false, serving: true, terminating: true };
-  const idle = { ready: false, serving: false, terminating: false };
   expect(conditionsOf({ restForm: "standby" })).toEqual([standby, standby]);
-  expect(conditionsOf({ restForm: "idle" })).toEqual([idle, idle]);
-  expect(conditionsOf({ restForm: "idle", readyEndpoints: 1 })).toEqual([ready, idle]);
-  expect(conditionsOf({ restForm: "idle", readyEndpoints: 2 })).toEqual([ready, ready]);
+  expect(conditionsOf({ restForm: "absent" })).toEqual([]);
+  expect(conditionsOf({ restForm: "absent", readyEndpoints: 1 })).toEqual([ready]);
+  expect(conditionsOf({ restForm: "absent", readyEndpoints: 2 })).toEqual([ready, ready]);
 });
 
 test("what slices record is read back, and what nobody can have written is not", () => {

@@ -16,10 +16,11 @@ const STATES: readonly FailoverStateName[] = [
 ];
 
 const READY: EndpointConditions = { ready: true, serving: true, terminating: false };
-const REST: Readonly<Record<RestForm, EndpointConditions>> = {
+const REST: Readonly<Record<RestForm, EndpointConditions | undefined>> = {
   // kube-proxy uses such endpoints only while the Service has none that is ready (KEP-1669).
   standby: { ready: false, serving: true, terminating: true },
-  idle: { ready: false, serving: false, terminating: false },
+  // Some data planes count endpoints that are not ready: Envoy as draining, towards its panic mode.
+  absent: undefined,
 };
 
 /** What slices of ours say of the decision that they were written by. */
@@ -82,19 +83,14 @@ export function failoverSlices(options: {
       }),
     },
     addressType: family,
-    endpoints: gateways.flatMap(
-      ({ name: pod, namespace: podNamespace, uid: podUid, addresses }, index) => {
-        const address = addresses[family];
-        if (address === undefined) return [];
-        return [
-          {
-            addresses: [address],
-            conditions: index < plan.readyEndpoints ? READY : REST[plan.restForm],
-            targetRef: { kind: "Pod", namespace: podNamespace, name: pod, uid: podUid },
-          },
-        ];
-      },
-    ),
+    endpoints: gateways.flatMap((pod, index) => {
+      const conditions = index < plan.readyEndpoints ? READY : REST[plan.restForm];
+      const address = pod.addresses[family];
+      if (address === undefined || conditions === undefined) return [];
+      const { name: podName, namespace: podNamespace, uid: podUid } = pod;
+      const targetRef = { kind: "Pod", namespace: podNamespace, name: podName, uid: podUid };
+      return [{ addresses: [address], conditions, targetRef }];
+    }),
     ports: [...target.ports],
   }));
 }

@@ -2,7 +2,7 @@ import { Registry } from "prom-client";
 import { afterAll, beforeAll } from "vitest";
 import { systemClock } from "../../../api/clock.ts";
 import type { Condition } from "../../../api/conditions.ts";
-import type { Link } from "../../../api/link.ts";
+import type { Link, LinkSpec } from "../../../api/link.ts";
 import {
   CONTROLLER_NAME,
   gatewayIdentity,
@@ -19,6 +19,7 @@ import { loadKubeconfig } from "../../../kube/kubeconfig/kubeconfig.ts";
 import { createLogger } from "../../../kube/logger.ts";
 import { type FaultProxy, startFaultProxy, type Upstream } from "../../faults/fault-proxy.ts";
 import { startTcpProxy, type TcpProxy } from "../../faults/tcp-proxy.ts";
+import type { Cluster } from "../../bed/bed.ts";
 import { useBed } from "../../bed/vitest-bed.ts";
 import { eventually } from "../fixtures.ts";
 import { createIdentity, Provider } from "../gateway/two-gateways.ts";
@@ -34,6 +35,13 @@ import {
 import { consumerBundle, goodKubeconfig } from "../link/link-world.ts";
 import { makeGatewayPod } from "../mirror/consumer-cluster.ts";
 
+/** The gateway of a provider, in this process. */
+export interface Gateway {
+  /** Nobody listens any more. */
+  stop(): void;
+  start(): Promise<void>;
+}
+
 /** Names of the two providers, their Links and their clusters. */
 export type Name = "west" | "north";
 
@@ -45,6 +53,10 @@ export interface TwoLinks {
   readonly controller: IsthmusController;
   /** Of the controller. */
   readonly registry: Registry;
+  /** Ends the controller and starts another in its place. */
+  restart(): Promise<void>;
+  /** Of the providers; what stops one lets a new one begin at the same port. */
+  readonly gateways: Readonly<Record<Name, Gateway>>;
   /** In front of west's API server. */
   readonly proxy: FaultProxy;
   /** In front of the proxy: the network to west. */
@@ -55,8 +67,15 @@ export interface TwoLinks {
   relinkWest(): Promise<void>;
 }
 
-/** Brings up three control planes, the controller with its shipped rights, and both links, for the tests of this file. */
-export function useTwoLinks(): () => TwoLinks {
+/** These tests are about the API: a busy machine must not make the gateway look slow. */
+const SLOW_PROBE = { timeoutSeconds: 10, periodSeconds: 2, failureThreshold: 5 };
+
+/**
+ * Brings up three control planes, the controller with its shipped rights, and both links, for the tests of this file.
+ *
+ * @param probe of both Links
+ */
+export function useTwoLinks(probe: Partial<LinkSpec["probe"]> = SLOW_PROBE): () => TwoLinks {
   const bed = useBed(() => ({
     clusters: [
       { name: "west", nodes: 0 },
@@ -91,29 +110,15 @@ export function useTwoLinks(): () => TwoLinks {
     ending.push(async () => await network.close());
 
     await makeGatewayPod(east, "gateway-a", "10.1.0.5");
-    const client = createKubeClient(tokenConfig(consumer, await tokenFor(east, CONTROLLER_NAME)));
-    const registry = new Registry();
-    const controller = new IsthmusController({
-      client,
-      clusterName: CONSUMER,
-      replica: "controller-0",
-      health: { port: 0, host: "127.0.0.1" },
-      clock: systemClock,
-      random: Math.random,
-      logger: createLogger({ name: "test", level: process.env["TEST_LOG_LEVEL"] ?? "silent" }),
-      registry,
-      onLeadershipLost: () => {},
-    });
-    ending.push(async () => {
-      await controller.stop();
-      await client.close();
-    });
-    await controller.start(new AbortController().signal);
+    let running = await startController(consumer, east);
+    ending.push(async () => await running.stop());
 
     const throughProxy = { server: `https://127.0.0.1:${network.port}`, caPem: proxy.caPem };
     const west = { ...worlds.west, provider: { ...worlds.west.provider, ...throughProxy } };
-    const westLink = await join(west, ending);
-    await join(worlds.north, ending);
+    const [toWest, toNorth] = [await startGateway(west), await startGateway(worlds.north)];
+    for (const gateway of [toWest, toNorth]) ending.push(() => gateway.stop());
+    const westLink = await join(west, toWest.port, probe);
+    await join(worlds.north, toNorth.port, probe);
     const providers = { west: worlds.west.west, north: worlds.north.west };
     const { auditLogPath = "" } = consumer;
     const relinkWest = async (): Promise<void> => {
@@ -128,7 +133,25 @@ export function useTwoLinks(): () => TwoLinks {
       await east.create<Link>(RESOURCES.links, westLink);
       await untilSays({ east }, "west", "Ready", "True LinkReady");
     };
-    links = { east, providers, controller, registry, proxy, network, auditLogPath, relinkWest };
+    links = {
+      east,
+      providers,
+      gateways: { west: toWest, north: toNorth },
+      get controller() {
+        return running.controller;
+      },
+      get registry() {
+        return running.registry;
+      },
+      restart: async () => {
+        await running.stop();
+        running = await startController(consumer, east);
+      },
+      proxy,
+      network,
+      auditLogPath,
+      relinkWest,
+    };
     for (const name of ["west", "north"] as const) {
       await untilSays(links, name, "Ready", "True LinkReady");
     }
@@ -172,18 +195,59 @@ export async function conditionsOf(east: KubeClient, name: Name): Promise<readon
   return status?.conditions ?? [];
 }
 
-/** Starts the gateway of a provider and makes the Link to it; returns the Link. */
-async function join(world: World, ending: (() => Promise<void> | void)[]): Promise<Link> {
+/** Starts a controller of the consumer, as the ServiceAccount that is shipped. */
+async function startController(
+  consumer: Cluster,
+  east: KubeClient,
+): Promise<Pick<TwoLinks, "controller" | "registry"> & { stop(): Promise<void> }> {
+  const client = createKubeClient(tokenConfig(consumer, await tokenFor(east, CONTROLLER_NAME)));
+  const registry = new Registry();
+  const controller = new IsthmusController({
+    client,
+    clusterName: CONSUMER,
+    replica: "controller-0",
+    health: { port: 0, host: "127.0.0.1" },
+    clock: systemClock,
+    random: Math.random,
+    logger: createLogger({ name: "test", level: process.env["TEST_LOG_LEVEL"] ?? "silent" }),
+    registry,
+    onLeadershipLost: () => {},
+  });
+  await controller.start(new AbortController().signal);
+  const stop = async (): Promise<void> => {
+    await controller.stop();
+    await client.close();
+  };
+  return { controller, registry, stop };
+}
+
+/** Starts the gateway of a provider, which trusts the consumer. */
+async function startGateway(world: World): Promise<Gateway & { readonly port: number }> {
+  const bundlePem = await consumerBundle(world);
+  const begin = async (port: number): Promise<Provider> => {
+    const gateway = new Provider(world.identity, { port });
+    const serverName = peerServerName(CONSUMER);
+    gateway.ingress.setPeers([
+      { name: CONSUMER, serverName, bundlePem, identity: gatewayIdentity(CONSUMER) },
+    ]);
+    await gateway.ingress.start();
+    return gateway;
+  };
+  let gateway = await begin(0);
+  const { port } = gateway;
+  return {
+    port,
+    stop: () => gateway.ingress.destroy(),
+    start: async () => {
+      gateway = await begin(port);
+    },
+  };
+}
+
+/** Makes the Link to a provider; returns it. */
+async function join(world: World, port: number, probe: Partial<LinkSpec["probe"]>): Promise<Link> {
   const { east, identity } = world;
   const { name } = identity;
-  const bundlePem = await consumerBundle(world);
-  const gateway = new Provider(identity);
-  ending.push(() => gateway.ingress.destroy());
-  const serverName = peerServerName(CONSUMER);
-  gateway.ingress.setPeers([
-    { name: CONSUMER, serverName, bundlePem, identity: gatewayIdentity(CONSUMER) },
-  ]);
-  await gateway.ingress.start();
   const secret = { namespace: INSTALL_NAMESPACE, name: linkCredentialsSecretName(name) };
   const kubeconfig = await goodKubeconfig(world);
   await east.create<Secret>(RESOURCES.secrets, {
@@ -197,11 +261,10 @@ async function join(world: World, ending: (() => Promise<void> | void)[]): Promi
       gateway: {
         identity: gatewayIdentity(name),
         addresses: ["127.0.0.1"],
-        port: gateway.port,
+        port,
       },
       trustBundle: identity.ca.certificatePem,
-      // These tests are about the API: a busy machine must not make the gateway look slow.
-      probe: { timeoutSeconds: 10, periodSeconds: 2, failureThreshold: 5 },
+      probe,
     },
   };
   await east.create<Link>(RESOURCES.links, link);

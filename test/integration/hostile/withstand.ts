@@ -172,6 +172,26 @@ interface AuditEntry {
 
 const WRITES = new Set(["create", "update", "patch", "delete"]);
 
+/** A write that the consumer's API server carried out for the controller, in their order. */
+export interface ControllerWrite {
+  readonly verb: string;
+  readonly resource: string;
+  readonly name: string;
+}
+
+export function controllerWrites({ auditLogPath }: TwoLinks): ControllerWrite[] {
+  const writes: ControllerWrite[] = [];
+  for (const line of readFileSync(auditLogPath, "utf8").split("\n")) {
+    if (!line.includes(`:${CONTROLLER_NAME}"`) || !line.endsWith("}")) continue;
+    const { stage, verb = "", user, objectRef = {}, responseStatus }: AuditEntry = JSON.parse(line);
+    const ours = user?.username?.endsWith(`:${CONTROLLER_NAME}`) === true;
+    const written = stage === "ResponseComplete" && (responseStatus?.code ?? 500) < 300;
+    if (!ours || !written || !WRITES.has(verb)) continue;
+    writes.push({ verb, resource: objectRef.resource ?? "", name: objectRef.name ?? "" });
+  }
+  return writes;
+}
+
 /** Successful writes of the controller for the mirror of a Service of north by `verb resource`; without one it makes it first. */
 async function northWrites(links: TwoLinks, name: string): Promise<Record<string, number>> {
   const key = { namespace: NAMESPACE, name };
@@ -179,13 +199,9 @@ async function northWrites(links: TwoLinks, name: string): Promise<Record<string
     await mirrorMs(links, name);
   }
   const counts: Record<string, number> = {};
-  for (const line of readFileSync(links.auditLogPath, "utf8").split("\n")) {
-    if (!line.includes(`${name}-north`) || !line.endsWith("}")) continue;
-    const { stage, verb = "", user, objectRef = {}, responseStatus }: AuditEntry = JSON.parse(line);
-    const ours = user?.username?.endsWith(`:${CONTROLLER_NAME}`) === true;
-    const written = stage === "ResponseComplete" && (responseStatus?.code ?? 500) < 300;
-    if (!ours || !written || !WRITES.has(verb)) continue;
-    const what = `${verb} ${objectRef.resource ?? ""}`;
+  for (const write of controllerWrites(links)) {
+    if (!write.name.includes(`${name}-north`)) continue;
+    const what = `${write.verb} ${write.resource}`;
     counts[what] = (counts[what] ?? 0) + 1;
   }
   return counts;

@@ -25,16 +25,16 @@ export interface LeaseTimes {
 
 /** Short enough to wait for, long enough for a machine that is busy with other tests. */
 export const SHORT_LEASE: LeaseTimes = {
-  durationMs: 8000,
-  renewDeadlineMs: 6000,
-  retryPeriodMs: 300,
+  durationMs: 5000,
+  renewDeadlineMs: 4000,
+  retryPeriodMs: 200,
 };
 
 /** It has no rival, and a busy machine must not take the Lease from it. */
 export const LONG_LEASE: LeaseTimes = {
   durationMs: 600_000,
   renewDeadlineMs: 500_000,
-  retryPeriodMs: 300,
+  retryPeriodMs: 200,
 };
 
 /** How a process ended. */

@@ -37,6 +37,11 @@ export const SECRET_KEY = {
   namespace: INSTALL_NAMESPACE,
   name: linkCredentialsSecretName(PROVIDER),
 };
+/**
+ * What these tests tell apart is refused or answered; a busy machine only answers late. How many probes it takes is for
+ * the test of the default.
+ */
+const ONE_PROBE_TELLS = { timeoutSeconds: 5, failureThreshold: 1, successThreshold: 1 };
 const LEASE = { leaseDurationMs: 9000, renewDeadlineMs: 7000, retryPeriodMs: 250 };
 
 /** Ended last, however late in the test one was started: what a test made is removed by them. */
@@ -177,8 +182,7 @@ export async function putLink(
         credentialsSecretRef: { name: SECRET_KEY.name },
         gateway: { identity: gatewayIdentity(PROVIDER), ...gateway },
         trustBundle: identity.ca.certificatePem,
-        // What these tests tell apart is refused or answered; a busy machine only answers late.
-        probe: { timeoutSeconds: 5 },
+        probe: ONE_PROBE_TELLS,
         ...spec,
       },
     },

@@ -79,7 +79,8 @@ test("a steady link writes nothing, however often it is probed", async () => {
 });
 
 test("a link closes when its gateway stops answering, and opens when it returns", async () => {
-  const { gateway } = await readyLink(world());
+  // By the thresholds of the default.
+  const { gateway } = await readyLink(world(), { probe: { timeoutSeconds: 5 } });
   const { port } = gateway;
   gateway.ingress.destroy();
   await untilCondition(world(), "GatewayHealthy", "False GatewayUnreachable");
@@ -89,7 +90,7 @@ test("a link closes when its gateway stops answering, and opens when it returns"
 });
 
 test("a link outlives the loss of its provider's API for as long as it says, and no longer", async () => {
-  await readyLink(world(), { apiStalenessSeconds: 8 });
+  await readyLink(world(), { apiStalenessSeconds: 6 });
   const apiServer = world().provider.process("kube-apiserver");
   apiServer.pause();
   try {
@@ -104,7 +105,7 @@ test("a link outlives the loss of its provider's API for as long as it says, and
 });
 
 test("a deleted Secret closes the link after the bound, and says so at once", async () => {
-  await readyLink(world(), { apiStalenessSeconds: 6 });
+  await readyLink(world(), { apiStalenessSeconds: 5 });
   await world().east.remove(RESOURCES.secrets, SECRET_KEY);
   await untilCondition(world(), "CredentialsValid", "False SecretNotFound");
   expect(await readyStatus(world())).toBe("True");

@@ -4,15 +4,15 @@ import { CONTROLLER_NAME, GATEWAY_NAME, INSTALL_NAMESPACE, LABELS } from "../../
 import type { KubeObject, Pod, Service } from "../../../api/objects.ts";
 import { resourceOf, RESOURCES } from "../../../api/resources.ts";
 import { createKubeClient, type KubeClient } from "../../../kube/client/client.ts";
-import { loadKubeconfig } from "../../../kube/kubeconfig/kubeconfig.ts";
-import type { Cluster } from "../../bed/bed.ts";
-import { localProvider } from "../../bed/local.ts";
 import { poll } from "../../bed/poll.ts";
-import { configFor } from "../fixtures.ts";
+import { adminConfig, configFor } from "../fixtures.ts";
 
 const MANIFESTS = new URL("../../../manifests/base/", import.meta.url);
 
-/** A consumer cluster of a test file's own: other controllers would take its mirrors for leftovers. */
+/**
+ * A consumer cluster that no file uses beside this one: other controllers would take its mirrors for leftovers. Of the
+ * control planes of each worker `north` is the one in which no other file mirrors anything.
+ */
 export interface ConsumerCluster {
   readonly admin: KubeClient;
   /** A client as the controller's ServiceAccount under the shipped RBAC. */
@@ -20,18 +20,17 @@ export interface ConsumerCluster {
   down(): Promise<void>;
 }
 
-/** Brings up a control plane with Isthmus' namespace and RBAC. */
+/** Puts Isthmus' namespace and RBAC into the cluster; whoever takes it down removes the gateway Pods. */
 export async function startConsumer(): Promise<ConsumerCluster> {
-  const bed = await localProvider.up({ clusters: [{ name: "east", nodes: 0 }] });
-  const cluster = bed.cluster("east");
-  const admin = createKubeClient(loadKubeconfig({ path: cluster.kubeconfigPath }));
+  const admin = createKubeClient(adminConfig("north"));
   for (const file of ["namespace.yaml", "rbac-controller.yaml"]) await applyFile(admin, file);
   return {
     admin,
-    controllerClient: async () => await clientOfController(admin, cluster),
+    controllerClient: async () => await clientOfController(admin),
     down: async () => {
+      const { items } = await admin.list<Pod>(RESOURCES.pods, { namespace: INSTALL_NAMESPACE });
+      for (const { metadata } of items) await admin.remove(RESOURCES.pods, metadata);
       await admin.close();
-      await bed.down();
     },
   };
 }
@@ -112,18 +111,18 @@ async function applyFile(admin: KubeClient, file: string): Promise<void> {
     const object: KubeObject = document.toJS();
     const resource = resourceOf(object.apiVersion ?? "", object.kind ?? "");
     if (resource === undefined) throw new Error(`${file}: unknown kind ${object.kind ?? ""}`);
-    await admin.apply(resource, object, { fieldManager: "test" });
+    await admin.apply(resource, object, { fieldManager: "test", force: true });
   }
 }
 
-async function clientOfController(admin: KubeClient, cluster: Cluster): Promise<KubeClient> {
+async function clientOfController(admin: KubeClient): Promise<KubeClient> {
   const account = `/api/v1/namespaces/${INSTALL_NAMESPACE}/serviceaccounts/${CONTROLLER_NAME}`;
   const { status } = await admin.request<{ status: { token: string } }>({
     method: "POST",
     path: `${account}/token`,
     body: { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: {} },
   });
-  return createKubeClient(
-    configFor({ server: cluster.server, caPem: cluster.caPem }, { token: status.token }),
-  );
+  const { server = "", caData = "" } = adminConfig("north").getCurrentCluster() ?? {};
+  const caPem = Buffer.from(caData, "base64").toString();
+  return createKubeClient(configFor({ server, caPem }, { token: status.token }));
 }

@@ -155,21 +155,21 @@ test("a rotation ends with the new CA alone, and at no time does the provider no
 });
 
 test("a rotation goes on under the next leader, whatever the phase it was left in", async () => {
-  let controller = await rotatingLink(2000);
+  let controller = await rotatingLink(1500);
   const oldCa = await certificateOf(CA_SECRET_NAME);
   await rotate("announced");
   await controller.stop();
-  controller = await startRotating(2000, "controller-1");
+  controller = await startRotating(1500, "controller-1");
   await untilPhase("switched");
   await controller.stop();
   expect(parseBundle(await consumerBundle(world()))).toHaveLength(2);
-  await startRotating(2000, "controller-2");
+  await startRotating(1500, "controller-2");
   await rotate("finished");
   await untilOnlyNew(oldCa);
 });
 
 test("a provider that cannot be reached is named, and holds a rotation up only so long", async () => {
-  await rotatingLink(300);
+  await rotatingLink(200);
   const oldCa = await certificateOf(CA_SECRET_NAME);
   const apiServer = world().provider.process("kube-apiserver");
   apiServer.pause();

@@ -1,22 +1,112 @@
 import { expect, test } from "vitest";
-import { INSTALL_NAMESPACE, linkServiceAccountName } from "../../../api/names.ts";
+import { parseLinkSpec } from "../../../api/link.ts";
+import {
+  CA_SECRET_NAME,
+  gatewayIdentity,
+  INSTALL_NAMESPACE,
+  linkServiceAccountName,
+} from "../../../api/names.ts";
 import type { KubeObject, Secret } from "../../../api/objects.ts";
+import { parsePeerSpec, type Peer } from "../../../api/peer.ts";
 import { RESOURCES } from "../../../api/resources.ts";
+import { issueLeaf } from "../../../pki/authority.ts";
+import { mergeBundles, sameBundle } from "../../../pki/trust.ts";
 import { eventually } from "../fixtures.ts";
-import { admitConsumer, CONSUMER, useWorld } from "../link/clusters.ts";
+import { createIdentity } from "../gateway/two-gateways.ts";
+import { admitConsumer, CONSUMER, PROVIDER, publishIdentity, useWorld } from "../link/clusters.ts";
 import {
   consumerBundle,
+  getLink,
   goodKubeconfig,
   linkEvents,
   putCredentials,
   putLink,
+  readyLink,
+  readyStatus,
   SECRET_KEY,
   startController,
   startGateway,
   untilReady,
+  untilRefused,
 } from "../link/link-world.ts";
 
 const world = useWorld();
+
+function expectSameBundle(actual: string, expected: string): void {
+  if (!sameBundle(actual, expected)) throw new Error("the bundles differ");
+}
+
+test("a CA that the provider adds to its bundle is added to the Link, which stays Ready", async () => {
+  await readyLink(world());
+  const { ca: next } = await createIdentity(PROVIDER);
+  const bundle = mergeBundles([world().identity.ca.certificatePem, next.certificatePem]);
+  await publishIdentity(world(), bundle);
+  await eventually(
+    async () => expectSameBundle(parseLinkSpec(await getLink(world())).trustBundle, bundle),
+    { describe: "the Link has the provider's new bundle", timeoutMs: 40_000 },
+  );
+  expect(await readyStatus(world())).toBe("True");
+  await publishIdentity(world());
+});
+
+test("a CA added to this cluster's bundle reaches the provider's Peer for it", async () => {
+  await readyLink(world());
+  const { ca: next } = await createIdentity(CONSUMER);
+  const bundle = mergeBundles([await consumerBundle(world()), next.certificatePem]);
+  await world().east.patch<Secret>(
+    RESOURCES.secrets,
+    { namespace: INSTALL_NAMESPACE, name: CA_SECRET_NAME },
+    { data: { "ca.crt": Buffer.from(bundle).toString("base64") } },
+    { type: "merge" },
+  );
+  await eventually(
+    async () => {
+      const key = { namespace: INSTALL_NAMESPACE, name: CONSUMER };
+      const peer = await world().west.get<Peer>(RESOURCES.peers, key);
+      expectSameBundle(parsePeerSpec(peer).trustBundle, bundle);
+    },
+    { describe: "the Peer has this cluster's new bundle", timeoutMs: 40_000 },
+  );
+  expect(sameBundle(await consumerBundle(world()), bundle)).toBe(true);
+});
+
+const DAY_MS = 86_400_000;
+
+test.each([
+  {
+    name: "has expired",
+    reason: "GatewayCertificateExpired",
+    offsetMs: -2 * DAY_MS,
+    says: "expired at",
+    bound: DAY_MS,
+  },
+  {
+    name: "is not valid yet",
+    reason: "GatewayCertificateNotYetValid",
+    offsetMs: DAY_MS,
+    says: "not valid before",
+    bound: -15 * 60_000,
+  },
+])(
+  "a gateway whose certificate $name is refused with its time, and used once it has a good one",
+  async ({ reason, offsetMs, says, bound }) => {
+    const { ca, leaf } = world().identity;
+    const nowMs = Date.now() + offsetMs;
+    const bad = await issueLeaf(ca, { identity: gatewayIdentity(PROVIDER), nowMs });
+    await startController(world());
+    const gateway = await startGateway(world());
+    gateway.ingress.setLeaf(bad);
+    await putCredentials(world(), await goodKubeconfig(world()));
+    await putLink(world(), { addresses: ["127.0.0.1"], port: gateway.port });
+
+    const message = await untilRefused(world(), "TrustValid", reason);
+    const at = new Date(Math.floor((nowMs + bound) / 1000) * 1000).toISOString();
+    expect(message).toContain(`${says} ${at}`);
+
+    gateway.ingress.setLeaf(leaf);
+    expect(await untilReady(world())).toBe("LinkReady");
+  },
+);
 
 type Role = KubeObject & { rules?: { resources?: string[] }[] };
 
