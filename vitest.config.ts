@@ -9,6 +9,8 @@ export default defineConfig({
       {
         test: {
           name: "unit",
+          // Pure functions: a process for each of the files costs more than they do.
+          isolate: false,
           include: [
             "{api,kube,pki,controller,gateway,cmd,bench}/**/*.test.ts",
             "test/{bed,setup,faults,demo,workload}/**/*.test.ts",

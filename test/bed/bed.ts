@@ -64,6 +64,7 @@ export interface BedNode {
   readonly address: string;
   /** The range of its pods. */
   readonly podCidr: string;
+  readonly proxyMode: ProxyMode;
   /** Runs a command with the node's network; a failing command does not throw. */
   exec(args: readonly string[], options?: ExecOptions): Promise<CommandResult>;
 }

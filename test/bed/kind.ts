@@ -19,6 +19,7 @@ import {
   type ClusterSpec,
   clusterNamed,
   type Provider,
+  proxyModeOf,
 } from "./bed.ts";
 import { run, runOk } from "./command.ts";
 import { startCloud } from "./cloud-process.ts";
@@ -144,8 +145,9 @@ function clusterOf(
 ): Cluster {
   const path = kubeconfigPath(folder, spec.name);
   const { server, caPem } = readKubeconfig(path);
-  const nodeOf = ({ name, address }: { name: string; address: string }): BedNode => ({
+  const nodeOf = ({ name, address }: { name: string; address: string }, node: number): BedNode => ({
     name,
+    proxyMode: proxyModeOf(spec, node),
     netns: "",
     address,
     podCidr: clusterPodRanges(index).ipv4,

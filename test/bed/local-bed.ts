@@ -2,7 +2,7 @@ import { cpSync, existsSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { addressPlan, clusterPodRanges, nodePodRanges, serviceRanges } from "./address-plan.ts";
-import { type Bed, type BedNode, type Cluster, clusterNamed } from "./bed.ts";
+import { type Bed, type BedNode, type Cluster, clusterNamed, proxyModeOf } from "./bed.ts";
 import { run } from "./command.ts";
 import {
   adminKubeconfigPath,
@@ -25,6 +25,7 @@ function nodeOf(plan: ClusterPlan, index: number): BedNode {
     netns,
     address: plan.addresses.node(plan.index, index),
     podCidr: nodePodRanges(plan.index, index).ipv4,
+    proxyMode: proxyModeOf(plan.spec, index),
     exec: (args, options) => run(["nsenter", `--net=/run/netns/${netns}`, ...args], options),
   };
 }

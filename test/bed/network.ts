@@ -95,14 +95,17 @@ export interface NodeNetwork {
  * plugin's ipMasq would do so between the nodes of one cluster, too.)
  */
 function nodeRules({ ipv4, ipv6 }: Ranges): string {
-  const rules = (family: "ip" | "ip6", range: string) => `table ${family} isthmus {
+  return masqueradeRules("ip", ipv4) + masqueradeRules("ip6", ipv6);
+}
+
+function masqueradeRules(family: "ip" | "ip6", range: string): string {
+  return `table ${family} isthmus {
   chain postrouting {
     type nat hook postrouting priority srcnat;
     ${family} saddr ${range} ${family} daddr != ${range} oifname "eth0" masquerade
   }
 }
 `;
-  return rules("ip", ipv4) + rules("ip6", ipv6);
 }
 
 async function nft(netns: string, rules: string): Promise<void> {

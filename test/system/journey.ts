@@ -1,5 +1,5 @@
-import type { Deployment, Service } from "../../api/objects.ts";
-import { GATEWAY_NAME, INSTALL_NAMESPACE, LABELS } from "../../api/names.ts";
+import type { Deployment, Pod, Service } from "../../api/objects.ts";
+import { CONTROLLER_NAME, GATEWAY_NAME, INSTALL_NAMESPACE, LABELS } from "../../api/names.ts";
 import { RESOURCES } from "../../api/resources.ts";
 import { poll } from "../bed/poll.ts";
 import { killPods } from "./kill-pods.ts";
@@ -7,6 +7,7 @@ import type { Member } from "./system.ts";
 import { type Attempt, type Caller, outcomeOf } from "../workload/caller.ts";
 
 const STATE_TIMEOUT_MS = 60_000;
+const CONTROLLER_REPLICAS = 2;
 
 /** A measured passage from one state to another, as the caller's pod saw it. */
 export interface Passage {
@@ -91,13 +92,42 @@ export async function gatewayAddress(member: Member): Promise<string> {
 
 /** Sets the replicas of a cluster's gateway. */
 export async function scaleGateway(member: Member, replicas: number): Promise<void> {
-  const key = { namespace: INSTALL_NAMESPACE, name: GATEWAY_NAME };
+  await scaleDeployment(member, INSTALL_NAMESPACE, GATEWAY_NAME, replicas);
+}
+
+/** Sets the replicas of a Deployment. */
+export async function scaleDeployment(
+  member: Member,
+  namespace: string,
+  name: string,
+  replicas: number,
+): Promise<void> {
   await member.client.patch<Deployment>(
     RESOURCES.deployments,
-    key,
+    { namespace, name },
     { spec: { replicas } },
     { type: "merge" },
   );
+}
+
+/** Leaves a cluster without any controller, and waits until none runs. */
+export async function stopController(member: Member): Promise<void> {
+  await scaleDeployment(member, INSTALL_NAMESPACE, CONTROLLER_NAME, 0);
+  const labelSelector = `${LABELS.name}=${CONTROLLER_NAME}`;
+  await poll(
+    `no controller runs in ${member.name}`,
+    async () => {
+      const namespace = INSTALL_NAMESPACE;
+      const { items } = await member.client.list<Pod>(RESOURCES.pods, { namespace, labelSelector });
+      return items.length === 0;
+    },
+    { timeoutMs: STATE_TIMEOUT_MS },
+  );
+}
+
+/** Gives a cluster its controllers back, without waiting for them. */
+export async function startController(member: Member): Promise<void> {
+  await scaleDeployment(member, INSTALL_NAMESPACE, CONTROLLER_NAME, CONTROLLER_REPLICAS);
 }
 
 /** Waits until an object is gone. */

@@ -30,6 +30,12 @@ export interface System {
   down(options?: DownOptions): Promise<string | undefined>;
 }
 
+/** A link: the consumer calls what the provider exports. */
+export interface Join {
+  readonly provider: string;
+  readonly consumer: string;
+}
+
 export interface SystemOptions {
   readonly clusters?: readonly ClusterSpec[];
   readonly provider?: Provider;
@@ -91,14 +97,24 @@ export async function installEverywhere(system: System): Promise<void> {
   );
 }
 
-/** A system in which east consumes from west. What was up is taken down again when a step fails. */
-export async function startJoinedSystem(options: SystemOptions = {}): Promise<System> {
+/**
+ * A system whose clusters are joined: east consumes from west, unless told otherwise. What was up is taken down again
+ * when a step fails.
+ */
+export async function startJoinedSystem({
+  joins = [{ provider: "west", consumer: "east" }],
+  ...options
+}: SystemOptions & { joins?: readonly Join[] } = {}): Promise<System> {
   const system = await startSystem(options);
   try {
     options.onProgress?.("installing in every cluster");
     await installEverywhere(system);
-    options.onProgress?.("joining west to east");
-    await link(system.bed, "join", "west", "--context", "east");
+    options.onProgress?.("joining");
+    await Promise.all(
+      joins.map(({ provider, consumer }) =>
+        link(system.bed, "join", provider, "--context", consumer),
+      ),
+    );
     return system;
   } catch (error) {
     const logs = await system.down({ keepLogs: true });
