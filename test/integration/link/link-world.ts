@@ -213,7 +213,7 @@ export async function untilCondition(
   world: World,
   type: ConditionType,
   says: string,
-  timeoutMs = 20_000,
+  timeoutMs = 45_000,
 ): Promise<Condition> {
   return await eventually(
     async () => {
