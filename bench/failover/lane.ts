@@ -1,7 +1,7 @@
 import { ANNOTATIONS } from "../../api/names.ts";
 import type { KubeObject } from "../../api/objects.ts";
 import type { BedNode } from "../../test/bed/bed.ts";
-import { scaleDeployment } from "../../test/system/journey.ts";
+import { scaleDeployment } from "../../test/system/deployments.ts";
 import { untilStandsBy } from "../../test/system/failover-state.ts";
 import type { Member, System } from "../../test/system/system.ts";
 import { applyObjects } from "../../test/workload/apply-objects.ts";

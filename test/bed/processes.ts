@@ -103,6 +103,8 @@ export function startProcess(folder: string, spec: ProcessSpec): ProcessRecord {
     const child = spawn(command, args, {
       cwd: folder,
       detached: true,
+      // Memory is plenty here and CPU is not: Go collects garbage a quarter as often.
+      env: { ...process.env, GOGC: "400" },
       stdio: ["ignore", log, log],
     });
     child.once("error", () => {});

@@ -3,9 +3,9 @@ import { ANNOTATIONS, CONTROLLER_NAME, INSTALL_NAMESPACE, LABELS } from "../../a
 import type { Pod } from "../../api/objects.ts";
 import { RESOURCES } from "../../api/resources.ts";
 import { poll } from "../bed/poll.ts";
-import { killDeployment } from "../system/deployments.ts";
+import { killDeployment, scaleDeployment } from "../system/deployments.ts";
 import { untilStandsBy } from "../system/failover-state.ts";
-import { scaleDeployment, startController, untilSteady } from "../system/journey.ts";
+import { startController, untilSteady } from "../system/journey.ts";
 import { link } from "../system/link-command.ts";
 import { createNamespaces, type Member, startCaller, type System } from "../system/system.ts";
 import { applyObjects } from "../workload/apply-objects.ts";

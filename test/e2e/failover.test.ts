@@ -5,13 +5,8 @@ import type { EndpointSlice, KubeObject, Service } from "../../api/objects.ts";
 import { REASONS } from "../../api/reasons.ts";
 import { RESOURCES } from "../../api/resources.ts";
 import { poll } from "../bed/poll.ts";
-import {
-  killGateway,
-  scaleDeployment,
-  scaleGateway,
-  startController,
-  stopController,
-} from "../system/journey.ts";
+import { scaleDeployment } from "../system/deployments.ts";
+import { killGateway, scaleGateway, startController, stopController } from "../system/journey.ts";
 import { LOOPS, NAMESPACE, service, startFailoverWorld } from "../system/failover-world.ts";
 import {
   contentOf,

@@ -1,4 +1,5 @@
-import { scaleDeployment } from "./journey.ts";
+import type { Deployment } from "../../api/objects.ts";
+import { RESOURCES } from "../../api/resources.ts";
 import { killPods } from "./kill-pods.ts";
 import type { Member } from "./system.ts";
 
@@ -19,4 +20,19 @@ export async function killDeployment(member: Member, deployment: DeploymentRef):
   const killedAtMs = await killPods(member, namespace, labelSelector);
   await scaleDeployment(member, namespace, name, 0);
   return killedAtMs;
+}
+
+/** Sets the replicas of a Deployment. */
+export async function scaleDeployment(
+  member: Member,
+  namespace: string,
+  name: string,
+  replicas: number,
+): Promise<void> {
+  await member.client.patch<Deployment>(
+    RESOURCES.deployments,
+    { namespace, name },
+    { spec: { replicas } },
+    { type: "merge" },
+  );
 }

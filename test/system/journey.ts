@@ -1,8 +1,8 @@
-import type { Deployment, Pod, Service } from "../../api/objects.ts";
+import type { Pod, Service } from "../../api/objects.ts";
 import { CONTROLLER_NAME, GATEWAY_NAME, INSTALL_NAMESPACE, LABELS } from "../../api/names.ts";
 import { RESOURCES } from "../../api/resources.ts";
 import { poll } from "../bed/poll.ts";
-import { killPods } from "./kill-pods.ts";
+import { killDeployment, scaleDeployment } from "./deployments.ts";
 import type { Member } from "./system.ts";
 import { type Attempt, type Caller, outcomeOf } from "../workload/caller.ts";
 
@@ -67,15 +67,13 @@ export function wrongAttempts(caller: Caller, expected: string): string[] {
     .map(outcomeOf);
 }
 
-/**
- * Takes a cluster's gateway away for good: its processes are killed, and then, before the kubelet starts them anew, the
- * Deployment is left with no replicas. In this order nobody is told to drain.
- * @returns when they were killed, in milliseconds since the epoch.
- */
+/** Takes a cluster's gateway away for good, as a crash would. @returns when it was killed, in milliseconds since the epoch. */
 export async function killGateway(member: Member): Promise<number> {
-  const killedAtMs = await killPods(member, INSTALL_NAMESPACE, `${LABELS.name}=${GATEWAY_NAME}`);
-  await scaleGateway(member, 0);
-  return killedAtMs;
+  return await killDeployment(member, {
+    namespace: INSTALL_NAMESPACE,
+    name: GATEWAY_NAME,
+    labelSelector: `${LABELS.name}=${GATEWAY_NAME}`,
+  });
 }
 
 /**
@@ -93,21 +91,6 @@ export async function gatewayAddress(member: Member): Promise<string> {
 /** Sets the replicas of a cluster's gateway. */
 export async function scaleGateway(member: Member, replicas: number): Promise<void> {
   await scaleDeployment(member, INSTALL_NAMESPACE, GATEWAY_NAME, replicas);
-}
-
-/** Sets the replicas of a Deployment. */
-export async function scaleDeployment(
-  member: Member,
-  namespace: string,
-  name: string,
-  replicas: number,
-): Promise<void> {
-  await member.client.patch<Deployment>(
-    RESOURCES.deployments,
-    { namespace, name },
-    { spec: { replicas } },
-    { type: "merge" },
-  );
 }
 
 /** Leaves a cluster without any controller, and waits until none runs. */

@@ -32,6 +32,7 @@ import {
   putLink,
   startController,
   startGateway,
+  untilCondition,
   untilReady,
 } from "../link/link-world.ts";
 
@@ -187,7 +188,7 @@ test("a provider that cannot be reached is named, and holds a rotation up only s
   } finally {
     apiServer.resume();
   }
-  await untilReady(world());
+  await untilCondition(world(), "ApiReachable", "True Synced");
   await untilOnlyNew(oldCa);
 });
 
