@@ -60,7 +60,8 @@ export class FailoverReconciler {
 
   /** Looks at one Service, `namespace/name`, and makes its slices what they should be. */
   async reconcile(key: string, context: ReconcileContext): Promise<Result> {
-    const { services, namespaces, ownClusterName, references, reporter, memory } = this.#options;
+    const { services, namespaces, slices, ownClusterName, references, reporter, memory } =
+      this.#options;
     const service = services.get(key);
     const request = service && readFailover(service, ownClusterName);
     references.set(key, request?.kind === "wanted" ? request.policy.targets : []);
@@ -75,8 +76,9 @@ export class FailoverReconciler {
       return {};
     }
     const namespace = namespaces.get(service.metadata.namespace ?? "");
-    // Nothing can be made there any more, and all of it goes.
-    if (namespace !== undefined && isTerminating(namespace)) return {};
+    const mayCreate = namespace === undefined || !isTerminating(namespace);
+    // Nothing can be made there any more; what is there still follows its target, or goes with its Link.
+    if (!mayCreate && slices.of(key).length === 0) return {};
     const { plan, before, since } = this.#decide(key, request.policy);
     const findings = [...request.findings, ...plan.findings];
     const logger = context.logger.child({ link: plan.target?.link ?? "" });
