@@ -1,3 +1,5 @@
+import { STEADY_PACE } from "./steady-pace.ts";
+
 /**
  * Calls the web server at HOST RATE times a second over new connections and KEPT_RATE times over kept ones, and holds
  * STREAMS open that drip. Writes a line of JSON for each failure and each stream that ended, and once a second its
@@ -73,27 +75,7 @@ const hold = () => {
   request.on("error", (error) => end(error.code ?? "ERROR"));
 };
 
-const every = (perSecond, act) => {
-  const startMs = performance.now();
-  let done = 0;
-  setInterval(() => {
-    const due = Math.floor(((performance.now() - startMs) * perSecond) / 1000) - done;
-    // Of a stall of this process only so much is made up for at once.
-    for (let count = 0; count < Math.min(due, BURST); count += 1) act();
-    done += due;
-  }, TICK_MS);
-};
-
-const resolve = async () => {
-  for (;;) {
-    try {
-      return (await dns.lookup(HOST, 4)).address;
-    } catch {
-      await new Promise((done) => setTimeout(done, 200));
-    }
-  }
-};
-
+${STEADY_PACE}
 resolve().then((found) => {
   address = found;
   for (let count = 0; count < streams; count += 1) hold();

@@ -1,3 +1,5 @@
+import { STEADY_PACE } from "./steady-pace.ts";
+
 /**
  * Asks the web server at HOST RATE times a second, each time over a new connection, and writes what came of it: ten
  * lines of JSON a second, each a list of [begun, milliseconds since the line's \`atMs\`; took; outcome]. The name is
@@ -48,26 +50,10 @@ const ask = () => {
   const timer = setTimeout(() => end("!ETIMEDOUT"), timeoutMs);
 };
 
-const resolve = async () => {
-  for (;;) {
-    try {
-      return (await dns.lookup(HOST, 4)).address;
-    } catch {
-      await new Promise((done) => setTimeout(done, 200));
-    }
-  }
-};
-
+${STEADY_PACE}
 resolve().then((found) => {
   address = found;
-  const startMs = performance.now();
-  let done = 0;
-  setInterval(() => {
-    const due = Math.floor(((performance.now() - startMs) * rate) / 1000) - done;
-    // Of a stall of this process only so much is made up for at once.
-    for (let count = 0; count < Math.min(due, BURST); count += 1) ask();
-    done += due;
-  }, TICK_MS);
+  every(rate, ask);
   setInterval(() => {
     process.stdout.write(JSON.stringify({ atMs: lineMs, requests: line }) + "\\n");
     lineMs = Date.now();
