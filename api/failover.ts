@@ -32,6 +32,11 @@ export type FailoverStateName =
   /** No own endpoint is ready and no target is healthy: connections are refused. */
   | "closed";
 
+/** Whether connections leave the cluster in that state, some of them at least. */
+export function goesElsewhere(state: FailoverStateName | undefined): boolean {
+  return state === "active" || state === "returning";
+}
+
 /** A port of the Service that fails over. */
 export interface FailoverPort {
   readonly own: ServicePort;
@@ -200,11 +205,11 @@ class Reader {
 
   #target(item: string): Source | undefined {
     const own = this.#service.metadata;
-    const [cluster = "", namespace = own.namespace ?? "", name = own.name, ...rest] =
-      item.split("/");
-    const isWritten = !item.includes("/") || item.split("/").length === 3;
+    const parts = item.split("/");
+    const [cluster = "", namespace = own.namespace ?? "", name = own.name] = parts;
+    const isWritten = parts.length === 1 || parts.length === 3;
     const isValid = isDnsLabel(cluster) && isDnsLabel(namespace) && isServiceName(name);
-    return isWritten && isValid && rest.length === 0 ? { cluster, namespace, name } : undefined;
+    return isWritten && isValid ? { cluster, namespace, name } : undefined;
   }
 
   #value(annotation: string): string | undefined {

@@ -1,4 +1,4 @@
-import type { FailoverStateName } from "../../api/failover.ts";
+import { type FailoverStateName, goesElsewhere } from "../../api/failover.ts";
 import { type Service, splitKey } from "../../api/objects.ts";
 import { formatSource } from "../../api/ownership.ts";
 import { type Finding, REASONS } from "../../api/reasons.ts";
@@ -17,7 +17,6 @@ interface Told {
 }
 
 const NOTHING: Told = { state: undefined, cluster: undefined, messages: new Set() };
-const ELSEWHERE: ReadonlySet<FailoverStateName | undefined> = new Set(["active", "returning"]);
 
 /** Tells people by Events on the Service, and by metrics, what changed about its failover. */
 export class FailoverReporter {
@@ -37,7 +36,7 @@ export class FailoverReporter {
       this.#metrics.transitions.inc({ reason: finding.reason });
       this.#record(service, type, finding);
     }
-    const cluster = ELSEWHERE.has(state) ? target?.source.cluster : undefined;
+    const cluster = goesElsewhere(state) ? target?.source.cluster : undefined;
     this.#note(key, { state, cluster, messages: this.#tell(key, service, plan.findings) });
   }
 
@@ -115,10 +114,10 @@ function changesOf(
   { state, target, message }: FailoverPlan,
 ): (Finding & { type: "Normal" | "Warning" })[] {
   const isBack = state === "standby" || state === "unprotected";
-  if (isBack && (ELSEWHERE.has(before.state) || before.state === "closed")) {
+  if (isBack && (goesElsewhere(before.state) || before.state === "closed")) {
     return [{ type: "Normal", reason: REASONS.FailoverReturned, message }];
   }
-  if (state === "active" && !ELSEWHERE.has(before.state)) {
+  if (state === "active" && !goesElsewhere(before.state)) {
     return [{ type: "Normal", reason: REASONS.FailoverActivated, message }];
   }
   const isLost = state === "closed" || (state === "unprotected" && before.state === "standby");

@@ -1,6 +1,7 @@
 import {
   type FailoverPolicy,
   type FailoverStateName,
+  goesElsewhere,
   readFailover,
 } from "../../../api/failover.ts";
 import { type EndpointSlice, keyOf, type Service } from "../../../api/objects.ts";
@@ -26,9 +27,6 @@ export interface Surroundings {
   /** What is known of targets. */
   readonly known: { factsOf(source: Source): TargetFacts };
 }
-
-/** Connections leave the cluster in these. */
-const ELSEWHERE: ReadonlySet<FailoverStateName> = new Set(["active", "returning"]);
 
 /**
  * How a Service's failover is by what is seen now: readiness of its own
@@ -74,7 +72,7 @@ export function assessService(
     ownReady,
     ...(target !== undefined && { target }),
     targets: targets.map((each) =>
-      targetReport(each, each !== current ? "-" : ELSEWHERE.has(state) ? "active" : "standby"),
+      targetReport(each, each !== current ? "-" : goesElsewhere(state) ? "active" : "standby"),
     ),
     findings: [
       ...request.findings,

@@ -1,4 +1,8 @@
-import type { FailoverPolicy, FailoverStateName } from "../../../api/failover.ts";
+import {
+  type FailoverPolicy,
+  type FailoverStateName,
+  goesElsewhere,
+} from "../../../api/failover.ts";
 import type { Source } from "../../../api/ownership.ts";
 import type { Finding, Reason } from "../../../api/reasons.ts";
 import { decideActivation } from "./activation.ts";
@@ -69,7 +73,7 @@ export function planFailover(inputs: FailoverInputs): FailoverPlan {
   const activation =
     policy.mode === "active"
       ? decideActivation({
-          activated: isActivated(recorded.state),
+          activated: goesElsewhere(recorded.state),
           ownReady: observed.ownReady,
           forMs: observed.ownForMs,
           targetHealthy: healthy,
@@ -105,10 +109,6 @@ export function stateOf(ownReady: boolean, healthy: boolean, taking?: boolean): 
   }
   if (!healthy) return "closed";
   return taking === false ? "activating" : "active";
-}
-
-function isActivated(state: FailoverStateName | undefined): boolean {
-  return state === "active" || state === "returning";
 }
 
 /**
