@@ -74,12 +74,15 @@ class Witness {
   #trusted = true;
   #leading = true;
   #openAtStart = false;
+  /** What the status says: a replica that does not lead writes none, so that what was so last stays. */
+  #recordedOpen = false;
 
   constructor(startedAtMs: number) {
     this.#startedAtMs = startedAtMs;
   }
 
   see(event: LifeEvent, nowMs: number, wasOpen: boolean): void {
+    if (this.#leading) this.#recordedOpen = wasOpen;
     if (event.type === "probe") {
       const before = this.#failed[event.address];
       this.#failed[event.address] = event.ok ? 0 : (before ?? LIFE_SPEC.probe.failureThreshold) + 1;
@@ -107,7 +110,7 @@ class Witness {
     }
     if (event.type === "restart") {
       this.#startedAtMs = nowMs;
-      this.#openAtStart = wasOpen;
+      this.#openAtStart = this.#recordedOpen;
       this.#failed.fill(undefined);
       if (this.#badSecretSinceMs !== undefined) this.#badSecretSinceMs = nowMs;
     }
