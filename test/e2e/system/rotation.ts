@@ -1,7 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it, onTestFailed } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import {
   CA_SECRET_NAME,
-  CONFIG_MAP_NAME,
   GATEWAY_TLS_SECRET_NAME,
   gatewayIdentity,
   IDENTITY_CONFIG_MAP_NAME,
@@ -10,33 +9,25 @@ import {
   KUBECONFIG_KEY,
   linkCredentialsSecretName,
   linkServiceAccountName,
-} from "../../api/names.ts";
-import { type Link, parseLinkSpec } from "../../api/link.ts";
-import type { ConfigMap, Secret, Service } from "../../api/objects.ts";
-import { type Peer, parsePeerSpec } from "../../api/peer.ts";
-import { RESOURCES } from "../../api/resources.ts";
-import { withToken } from "../../controller/link/credentials/token.ts";
-import { issueLeaf } from "../../pki/authority.ts";
-import { isVouchedFor, parseBundle, parseCertificate } from "../../pki/certificate.ts";
-import { sameBundle } from "../../pki/trust.ts";
-import { poll } from "../bed/poll.ts";
-import { untilAnswered, untilSteady } from "../system/journey.ts";
-import { link } from "../system/link-command.ts";
-import {
-  createNamespaces,
-  installEverywhere,
-  type Member,
-  startCaller,
-  startSystem,
-  type System,
-} from "../system/system.ts";
-import { applyObjects } from "../workload/apply-objects.ts";
-import { type Caller, outcomeOf } from "../workload/caller.ts";
-import { webServer } from "../workload/web-server.ts";
+} from "../../../api/names.ts";
+import { type Link, parseLinkSpec } from "../../../api/link.ts";
+import type { ConfigMap, Secret, Service } from "../../../api/objects.ts";
+import { type Peer, parsePeerSpec } from "../../../api/peer.ts";
+import { RESOURCES } from "../../../api/resources.ts";
+import { withToken } from "../../../controller/link/credentials/token.ts";
+import { issueLeaf } from "../../../pki/authority.ts";
+import { isVouchedFor, parseBundle, parseCertificate } from "../../../pki/certificate.ts";
+import { sameBundle } from "../../../pki/trust.ts";
+import { poll } from "../../bed/poll.ts";
+import { untilAnswered, untilSteady } from "../../system/journey.ts";
+import { link } from "../../system/link-command.ts";
+import { createNamespaces, type Member, startCaller, type System } from "../../system/system.ts";
+import { applyObjects } from "../../workload/apply-objects.ts";
+import { type Caller, outcomeOf } from "../../workload/caller.ts";
+import { webServer } from "../../workload/web-server.ts";
+import type { World } from "./world.ts";
 
 const SETTLE = { timeoutMs: 90_000 };
-/** The least there is. */
-const OVERLAP_SECONDS = 10;
 const CREDENTIAL_ROTATIONS = 20;
 /** Answers in a row after which a state counts as steady: a second of them. */
 const STEADY = 50;
@@ -50,56 +41,9 @@ let system: System;
 let west: Member;
 let east: Member;
 let caller: Caller;
-let failed = false;
-
-beforeAll(async () => {
-  system = await startSystem();
-  west = system.member("west");
-  east = system.member("east");
-  await createNamespaces([west, east], INSTALL_NAMESPACE);
-  await Promise.all([west, east].map(setOverlap));
-  await installEverywhere(system);
-  await link(system.bed, "join", "west", "--context", "east", "--timeout", "150s");
-  await east.client.patch(
-    RESOURCES.links,
-    { namespace: INSTALL_NAMESPACE, name: "west" },
-    { spec: { probe: PATIENT_PROBE } },
-    { type: "merge" },
-  );
-  await createNamespaces([west, east], NAMESPACE);
-  await applyObjects(
-    west.client,
-    webServer({ namespace: NAMESPACE, name: "web", cluster: "west", image: system.image }),
-  );
-  await link(system.bed, "export", "svc/web", "-n", NAMESPACE, "--context", "west");
-  caller = await startCaller(system, east, {
-    namespace: NAMESPACE,
-    name: "caller",
-    target: `http://web-west.${NAMESPACE}.svc/`,
-  });
-  await untilAnswered(caller, "west", 0);
-  await untilSteady(caller, "west", STEADY);
-});
-
-afterAll(async () => {
-  await caller?.stop();
-  const logs = await system?.down({ keepLogs: failed });
-  if (logs !== undefined) process.stderr.write(`logs of every component: ${logs}\n`);
-});
-
-/** What the controllers find when they start; `link install` keeps it. */
-async function setOverlap({ client }: Member): Promise<void> {
-  await client.create<ConfigMap>(RESOURCES.configMaps, {
-    metadata: { namespace: INSTALL_NAMESPACE, name: CONFIG_MAP_NAME },
-    data: { caOverlapSeconds: String(OVERLAP_SECONDS) },
-  });
-}
 
 /** Runs `action` while the caller calls, waits until all is steady, and returns every attempt that was not answered by west. */
 async function failuresDuring(action: () => Promise<void>): Promise<string[]> {
-  onTestFailed(() => {
-    failed = true;
-  });
   await untilSteady(caller, "west", STEADY);
   const from = caller.attempts.length;
   await action();
@@ -210,7 +154,62 @@ async function letLeafExpire(member: Member): Promise<void> {
   await poll("the short one has expired", () => Date.now() > endMs, SETTLE);
 }
 
-describe("a caller of a mirror sees no failure", () => {
+async function ownCa(member: Member): Promise<string> {
+  const { "tls.crt": certificate = "" } = await readSecret(member, CA_SECRET_NAME);
+  return certificate;
+}
+
+async function rotateToTheEnd(member: Member): Promise<void> {
+  const rotate = ["rotate", "ca", "--context", member.name, ...ROTATION_TIMEOUT];
+  await link(system.bed, ...rotate);
+  expect(parseBundle(await publishedBundle(member))).toHaveLength(2);
+  await link(system.bed, ...rotate, "--until", "finished");
+}
+
+async function seeOnlyTheNewCa(member: Member, oldCa: string): Promise<void> {
+  const newCa = await ownCa(member);
+  expect(sameBundle(newCa, oldCa)).toBe(false);
+  const { "tls.crt": leaf = "" } = await readSecret(member, GATEWAY_TLS_SECRET_NAME);
+  const identity = gatewayIdentity(member.name);
+  expect(isVouchedFor({ certificatePem: leaf, bundlePem: newCa, identity })).toBe(true);
+  for (const [what, read] of [
+    ["the published bundle", () => publishedBundle(member)],
+    ["what the other side trusts", () => trustedBundle(member.name)],
+  ] as const) {
+    const isOnlyNew = async () => sameBundle(await read(), newCa);
+    await poll(`${what} of ${member.name} is the new CA alone`, isOnlyNew, SETTLE);
+  }
+}
+
+/** Whatever is renewed or rotated, a caller of a mirror sees no failure. */
+export function rotationTests(world: () => World): void {
+  beforeAll(async () => {
+    ({ system, west, east } = world());
+    await east.client.patch(
+      RESOURCES.links,
+      { namespace: INSTALL_NAMESPACE, name: "west" },
+      { spec: { probe: PATIENT_PROBE } },
+      { type: "merge" },
+    );
+    await createNamespaces([west, east], NAMESPACE);
+    await applyObjects(
+      west.client,
+      webServer({ namespace: NAMESPACE, name: "web", cluster: "west", image: system.image }),
+    );
+    await link(system.bed, "export", "svc/web", "-n", NAMESPACE, "--context", "west");
+    caller = await startCaller(system, east, {
+      namespace: NAMESPACE,
+      name: "caller",
+      target: `http://web-west.${NAMESPACE}.svc/`,
+    });
+    await untilAnswered(caller, "west", 0);
+    await untilSteady(caller, "west", STEADY);
+  });
+
+  afterAll(async () => {
+    await caller?.stop();
+  });
+
   it(`through ${CREDENTIAL_ROTATIONS} changes of the link's credentials, with the watch going on`, async () => {
     const failures = await failuresDuring(async () => {
       for (let rotation = 1; rotation <= CREDENTIAL_ROTATIONS; rotation += 1) {
@@ -229,31 +228,14 @@ describe("a caller of a mirror sees no failure", () => {
     expect(failures).toEqual([]);
   });
 
-  it.each(["west", "east"])(
-    "while the CA of %s is rotated, after which nobody trusts the old one",
-    async (cluster) => {
-      const member = system.member(cluster);
-      const { "tls.crt": oldCa = "" } = await readSecret(member, CA_SECRET_NAME);
-      const failures = await failuresDuring(async () => {
-        await link(system.bed, "rotate", "ca", "--context", cluster, ...ROTATION_TIMEOUT);
-        expect(parseBundle(await publishedBundle(member))).toHaveLength(2);
-        const toTheEnd = ["--until", "finished", ...ROTATION_TIMEOUT];
-        await link(system.bed, "rotate", "ca", "--context", cluster, ...toTheEnd);
-      });
-      expect(failures).toEqual([]);
-
-      const { "tls.crt": newCa = "" } = await readSecret(member, CA_SECRET_NAME);
-      expect(sameBundle(newCa, oldCa)).toBe(false);
-      const { "tls.crt": leaf = "" } = await readSecret(member, GATEWAY_TLS_SECRET_NAME);
-      const identity = gatewayIdentity(cluster);
-      expect(isVouchedFor({ certificatePem: leaf, bundlePem: newCa, identity })).toBe(true);
-      for (const [what, read] of [
-        ["the published bundle", () => publishedBundle(member)],
-        ["what the other side trusts", () => trustedBundle(cluster)],
-      ] as const) {
-        const isOnlyNew = async () => sameBundle(await read(), newCa);
-        await poll(`${what} is the new CA alone`, isOnlyNew, SETTLE);
-      }
-    },
-  );
-});
+  it("while the CAs of both are rotated at the same time, after which nobody trusts the old ones", async () => {
+    const rotations = await Promise.all(
+      [west, east].map(async (member) => ({ member, oldCa: await ownCa(member) })),
+    );
+    const failures = await failuresDuring(async () => {
+      await Promise.all([west, east].map(rotateToTheEnd));
+    });
+    expect(failures).toEqual([]);
+    for (const { member, oldCa } of rotations) await seeOnlyTheNewCa(member, oldCa);
+  });
+}

@@ -1,14 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { afterEach, describe, expect, test } from "vitest";
-import { buildNodeImage } from "../../cmd/build/image.ts";
-import type { Cluster } from "../bed/bed.ts";
-import { openKubeconfig } from "../bed/kubeconfig.ts";
-import { poll } from "../bed/poll.ts";
-import { isAlive, type ProcessRecord, readRecords } from "../bed/processes.ts";
-import { slotFolder } from "../bed/slot.ts";
-import { useBed } from "../bed/vitest-bed.ts";
+import { expect, test } from "vitest";
+import type { Bed, Cluster } from "../../bed/bed.ts";
+import { openKubeconfig } from "../../bed/kubeconfig.ts";
+import { poll } from "../../bed/poll.ts";
+import { isAlive, type ProcessRecord, readRecords } from "../../bed/processes.ts";
+import { slotFolder } from "../../bed/slot.ts";
 
 const readyTimeoutMs = 60_000;
 const callTimeoutMs = 1000;
@@ -25,11 +23,11 @@ const caller = `fetch(process.argv[1], { signal: AbortSignal.timeout(${callTimeo
   .then(() => process.exit())`;
 
 /** Starts a pod, which answers with its cluster's name, behind the Service `web` of type LoadBalancer. */
-async function startWeb(cluster: Cluster): Promise<void> {
+async function startWeb(cluster: Cluster, image: string): Promise<void> {
   const api = openKubeconfig(cluster.kubeconfigPath);
   const container = {
     name: "web",
-    image: "localhost/node:24",
+    image,
     imagePullPolicy: "Never",
     args: ["-e", server],
     env: [{ name: "SAYS", value: cluster.name }],
@@ -134,19 +132,9 @@ function runningOf(records: readonly ProcessRecord[]): string[] {
 
 const noAnswer = /^(TimeoutError|UND_ERR_CONNECT_TIMEOUT|EHOSTUNREACH|ENETUNREACH)$/;
 
-describe("two clusters with a node each", () => {
-  const up = useBed(async () => ({
-    clusters: [
-      { name: "west", nodes: 1 },
-      { name: "east", nodes: 1, proxyMode: "iptables" },
-    ],
-    images: [(await buildNodeImage()).path],
-  }));
+/** What a bed of two clusters with a node each, west and east, gives its users. @param image that has Node at /usr/local/bin/node */
+export function bedTests(up: () => Bed, image: () => string): void {
   const web: Record<string, Addresses> = {};
-  let failed = false;
-  afterEach(({ task }) => {
-    failed ||= task.result?.state === "fail";
-  });
   const of = (name: string): Addresses => {
     const found = web[name];
     if (!found) throw new Error(`web does not run in ${name}`);
@@ -155,7 +143,7 @@ describe("two clusters with a node each", () => {
 
   test("pods become Ready and a Service of type LoadBalancer gets an address", async () => {
     const clusters = [...up().clusters.values()];
-    await Promise.all(clusters.map(startWeb));
+    await Promise.all(clusters.map((cluster) => startWeb(cluster, image())));
     for (const cluster of clusters) web[cluster.name] = await addressesOfWeb(cluster);
     expect(of("west").loadBalancer).not.toBe(of("east").loadBalancer);
   });
@@ -233,12 +221,14 @@ describe("two clusters with a node each", () => {
       .execInPod(target, ["/usr/local/bin/node", "-e", script]);
     expect(result).toEqual({ stdout: "", stderr: "no luck\n", code: 7 });
   });
+}
 
-  // The last of these tests: nothing is up after it.
+/** The last tests of a bed: nothing is up after them. */
+export function bedGoesTests(up: () => Bed, hasFailed: () => boolean): void {
   test("after down nothing is left: no process, namespace, cable, mount, cgroup or folder", async ({
     skip,
   }) => {
-    skip(failed, "the logs of what failed are kept, so there is something left");
+    skip(hasFailed(), "the logs of what failed are kept, so there is something left");
     const bed = up();
     const slot = Number(bed.id.replace("local-", ""));
     const records = readRecords(slotFolder(slot));
@@ -249,27 +239,27 @@ describe("two clusters with a node each", () => {
     expect(leftOvers(slot)).toEqual([]);
     expect(existsSync(bed.logsFolder)).toBe(false);
   });
-});
 
-test("a bed goes by itself when the process that owns it is killed", async () => {
-  const script = `
-    const { localProvider } = await import(${JSON.stringify(import.meta.resolve("../bed/local.ts"))});
+  test("a bed goes by itself when the process that owns it is killed", async () => {
+    const script = `
+    const { localProvider } = await import(${JSON.stringify(import.meta.resolve("../../bed/local.ts"))});
     const bed = await localProvider.up({ clusters: [{ name: "west", nodes: 1 }] });
     console.log(bed.id);
     setInterval(() => {}, 1000);`;
-  const owner = spawn(process.execPath, ["--input-type=module", "--eval", script], {
-    stdio: ["ignore", "pipe", "inherit"],
+    const owner = spawn(process.execPath, ["--input-type=module", "--eval", script], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const [id] = await once(owner.stdout.setEncoding("utf8"), "data");
+    const slot = Number(String(id).trim().replace("local-", ""));
+    const records = readRecords(slotFolder(slot));
+    expect(runningOf(records)).toHaveLength(9);
+    owner.kill("SIGKILL");
+    await poll("its processes end", () => runningOf(records).length === 0, {
+      timeoutMs: readyTimeoutMs,
+    });
+    // Another bed may take the slot at once; then its folder no longer tells of this one.
+    const isGone = () =>
+      leftOvers(slot).length === 0 || readRecords(slotFolder(slot))[0]?.pid !== records[0]?.pid;
+    await poll("what it made is removed", isGone, { timeoutMs: readyTimeoutMs });
   });
-  const [id] = await once(owner.stdout.setEncoding("utf8"), "data");
-  const slot = Number(String(id).trim().replace("local-", ""));
-  const records = readRecords(slotFolder(slot));
-  expect(runningOf(records)).toHaveLength(9);
-  owner.kill("SIGKILL");
-  await poll("its processes end", () => runningOf(records).length === 0, {
-    timeoutMs: readyTimeoutMs,
-  });
-  // Another bed may take the slot at once; then its folder no longer tells of this one.
-  const isGone = () =>
-    leftOvers(slot).length === 0 || readRecords(slotFolder(slot))[0]?.pid !== records[0]?.pid;
-  await poll("what it made is removed", isGone, { timeoutMs: readyTimeoutMs });
-});
+}
