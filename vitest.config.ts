@@ -13,7 +13,7 @@ export default defineConfig({
           isolate: false,
           include: [
             "{api,kube,pki,controller,gateway,cmd,bench}/**/*.test.ts",
-            "test/{bed,setup,faults,demo,workload}/**/*.test.ts",
+            "test/{bed,setup,faults,demo,workload,docs,system,monitoring}/**/*.test.ts",
           ],
           testTimeout: 20 * SECOND_MS,
           sequence: { groupOrder: 0 },

@@ -77,16 +77,18 @@ export const linkSpecSchema = z.object({
     .describe("Name of the provider cluster. Default: the name of this Link.")
     .optional(),
   credentialsSecretRef: z
-    .object({ name: z.string().min(1).max(253) })
+    .object({ name: z.string().min(1).max(253).describe("Name of the Secret.") })
     .describe("Secret in this namespace whose key kubeconfig reads the provider's API."),
-  gateway: gatewaySchema,
+  gateway: gatewaySchema.describe("The provider's ingress gateway."),
   trustBundle: trustBundleSchema.describe("PEM of the CA certificates of the provider."),
-  probe: probeSchema.default({
-    periodSeconds: 1,
-    timeoutSeconds: 1,
-    failureThreshold: 3,
-    successThreshold: 2,
-  }),
+  probe: probeSchema
+    .default({
+      periodSeconds: 1,
+      timeoutSeconds: 1,
+      failureThreshold: 3,
+      successThreshold: 2,
+    })
+    .describe("How the addresses of the provider's gateway are probed."),
   apiStalenessSeconds: z
     .int()
     .min(5)
@@ -101,7 +103,9 @@ export const linkSpecSchema = z.object({
   namespaceSelector: selectorSchema
     .describe("Only Services whose namespace has these labels in this cluster are mirrored.")
     .optional(),
-  mirror: mirrorSchema.default({ nameTemplate: "{service}-{cluster}", createNamespaces: false }),
+  mirror: mirrorSchema
+    .default({ nameTemplate: "{service}-{cluster}", createNamespaces: false })
+    .describe("How the mirrors are made."),
 });
 
 export type LinkSpec = z.infer<typeof linkSpecSchema>;
@@ -120,14 +124,20 @@ export const linkStatusSchema = z.object({
     )
     .optional(),
   gatewayAddresses: z.array(z.string()).describe("Where the gateway is reached now.").optional(),
-  gatewayPort: z.int().optional(),
-  mirroredServices: z.int().optional(),
-  skippedServices: z.int().optional(),
+  gatewayPort: z.int().describe("Port of the gateway now.").optional(),
+  mirroredServices: z
+    .int()
+    .describe("Services of the provider that have a mirror here.")
+    .optional(),
+  skippedServices: z
+    .int()
+    .describe("Services that the provider exports to this cluster and that have no mirror here.")
+    .optional(),
   lastSyncTime: z.iso
     .datetime()
     .describe("When the provider's API was last heard, as of the last change of a condition.")
     .optional(),
-  observedGeneration: z.int().optional(),
+  observedGeneration: z.int().describe("Generation of the Link that this status is of.").optional(),
 });
 
 export interface LinkStatus {

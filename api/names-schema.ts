@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 /** RFC 1123 label, as Kubernetes checks Service and namespace names. */
-const DNS_LABEL_PATTERN = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
+export const DNS_LABEL_PATTERN = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 const DNS_LABEL_REGEX = new RegExp(DNS_LABEL_PATTERN);
 export const DNS_LABEL_MAX_LENGTH = 63;
 

@@ -17,12 +17,22 @@ export const CLI_FIELD_MANAGER = "isthmus-link";
 /** ConfigMap written at install: `clusterName` is this cluster's name among its peers. */
 export const CONFIG_MAP_NAME = "isthmus-config";
 export const CONFIG_CLUSTER_NAME_KEY = "clusterName";
+/** The version whose manifests were applied. */
+export const CONFIG_VERSION_KEY = "version";
+/** A key of this and a component's name says that the component was applied, too. */
+export const CONFIG_COMPONENT_PREFIX = "component.";
+/** The only namespaces that mirrors and exports may be in, with commas between; absent: all. */
+export const CONFIG_NAMESPACES_KEY = "namespaces";
+/** In it, optional: namespaces that were listed, and are emptied of mirrors while their RoleBindings are still there. */
+export const CONFIG_RETIRED_NAMESPACES_KEY = "retiredNamespaces";
 /** ConfigMap the controller publishes for linked clusters: who we are and which CA vouches for it. */
 export const IDENTITY_CONFIG_MAP_NAME = "isthmus-identity";
 export const IDENTITY_KEYS = {
   clusterName: "clusterName",
   gatewayIdentity: "gatewayIdentity",
   trustBundle: "ca.crt",
+  /** The only namespaces that linked clusters may read, `shop,payments`; absent: all. */
+  namespaces: "namespaces",
 } as const;
 
 /** Secret with the cluster's own CA: `tls.crt`, `tls.key`, and `ca.crt` with what others have to trust besides. */
@@ -47,12 +57,20 @@ export const GATEWAY_TLS_SECRET_NAME = "isthmus-gateway-tls";
 
 /** Key of a link's credentials Secret that holds the kubeconfig. */
 export const KUBECONFIG_KEY = "kubeconfig";
+/** Key beside it with the last token that the controller renewed it by: also there when the kubeconfig is put back. */
+export const RENEWED_TOKEN_KEY = "renewedToken";
 
 export const INGRESS_PORT = 15008;
 /** Path on the ingress gateway that tells an authenticated peer whether it serves. */
 export const GATEWAY_READY_PATH = "/.isthmus/ready";
 /** Of its answer: `true` once the gateway drains; the next session should be another one. */
 export const GATEWAY_DRAINING_HEADER = "isthmus-draining";
+/** Path on the ingress gateway by which an authenticated peer tries what sizes the path to it lets through. */
+export const GATEWAY_PATH_TEST_PATH = "/.isthmus/path-test";
+/** Of such a request: how many bytes the answer is to have. */
+export const PATH_TEST_ANSWER_HEADER = "isthmus-answer-bytes";
+/** Of its body and of its answer, at most. */
+export const PATH_TEST_MAX_BYTES = 64 * 1024;
 export const GATEWAY_HEALTH_PORT = 15020;
 export const CONTROLLER_HEALTH_PORT = 15030;
 /** Egress ports, both inclusive; each port of each mirror has one of its own. */
@@ -74,6 +92,8 @@ export const LABELS = {
   skipMirror: "endpointslice.kubernetes.io/skip-mirror",
   /** On the EndpointSlices by which a Service fails over: the name of that Service. */
   failoverFor: "isthmus.dev/failover-for",
+  /** On the Secret of a join token that is pending, and on its rights: the consumer it is for. */
+  joinToken: "isthmus.dev/join-token",
 } as const;
 export const MANAGED_BY = "isthmus";
 /** Value of `endpointslice.kubernetes.io/managed-by` on our slices. */
@@ -98,6 +118,12 @@ export const ANNOTATIONS = {
   stateSince: "isthmus.dev/state-since",
   /** On a namespace that createNamespaces made. */
   createdFor: "isthmus.dev/created-for",
+  /** On the gateways' leaf: until when join tokens are taken, RFC 3339. */
+  joinUntil: "isthmus.dev/join-until",
+  /** On a Peer: the id of the join token that made it. */
+  joinedBy: "isthmus.dev/joined-by",
+  /** On our pods: the namespaces they were started for. */
+  namespaces: "isthmus.dev/namespaces",
 } as const;
 
 export const LINK_FINALIZER = "isthmus.dev/mirrors";
@@ -108,6 +134,11 @@ export const LINK_CLUSTER_ROLE = "isthmus-link";
 /** ServiceAccount (and Role, RoleBinding, ClusterRoleBinding) on the provider for one consumer. */
 export function linkServiceAccountName(consumer: string): string {
   return `isthmus-link-${consumer}`;
+}
+
+/** Secret, Role and RoleBinding on the provider for a join token of one consumer. */
+export function joinTokenName(consumer: string): string {
+  return `isthmus-join-token-${consumer}`;
 }
 
 /** Secret on the consumer with the kubeconfig for one provider. */

@@ -1,4 +1,10 @@
-import { ANNOTATIONS, CONTROLLER_FIELD_MANAGER, LABELS, MANAGED_BY } from "./names.ts";
+import {
+  ANNOTATIONS,
+  CLI_FIELD_MANAGER,
+  CONTROLLER_FIELD_MANAGER,
+  LABELS,
+  MANAGED_BY,
+} from "./names.ts";
 import type { KubeObject } from "./objects.ts";
 
 /**
@@ -15,6 +21,12 @@ export function isOurs(object: KubeObject): boolean {
     )
   );
 }
+
+/** On everything that a join makes. Not the value mirrors carry: the controller leaves these alone. */
+export const JOIN_LABELS: Readonly<Record<string, string>> = {
+  "app.kubernetes.io/part-of": "isthmus",
+  [LABELS.managedBy]: CLI_FIELD_MANAGER,
+};
 
 /** Where a mirror comes from. */
 export interface Source {

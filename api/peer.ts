@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { TerminalError } from "./errors.ts";
 import { dnsLabelSchema, identitySchema, trustBundleSchema } from "./names-schema.ts";
-import type { KubeObject } from "./objects.ts";
+import type { KubeObject, ObjectMeta } from "./objects.ts";
+import { JOIN_LABELS } from "./ownership.ts";
 import { REASONS } from "./reasons.ts";
 
 /** Peer.spec: a cluster that may call this cluster's gateway. */
@@ -39,4 +40,9 @@ export function parsePeerSpec(peer: Peer): PeerSpec {
     REASONS.PeerRejected,
     `Peer ${peer.metadata.name}: ${field}: ${issue?.message ?? "invalid"}; correct it with kubectl edit.`,
   );
+}
+
+/** The Peer that a join makes for a consumer, in this namespace. */
+export function joinedPeer(spec: PeerSpec, metadata: Omit<ObjectMeta, "name" | "labels">): Peer {
+  return { metadata: { ...metadata, name: spec.clusterName, labels: JOIN_LABELS }, spec };
 }

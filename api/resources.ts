@@ -19,6 +19,8 @@ function clusterResource(group: string, version: string, plural: string, kind: s
 }
 
 const RBAC = "rbac.authorization.k8s.io";
+const CERT_MANAGER = "cert-manager.io";
+const PROMETHEUS_OPERATOR = "monitoring.coreos.com";
 
 /** Every resource Isthmus reads or writes. */
 export const RESOURCES = {
@@ -45,6 +47,12 @@ export const RESOURCES = {
     "customresourcedefinitions",
     "CustomResourceDefinition",
   ),
+  networkPolicies: resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy"),
+  issuers: resource(CERT_MANAGER, "v1", "issuers", "Issuer"),
+  certificates: resource(CERT_MANAGER, "v1", "certificates", "Certificate"),
+  podMonitors: resource(PROMETHEUS_OPERATOR, "v1", "podmonitors", "PodMonitor"),
+  serviceMonitors: resource(PROMETHEUS_OPERATOR, "v1", "servicemonitors", "ServiceMonitor"),
+  prometheusRules: resource(PROMETHEUS_OPERATOR, "v1", "prometheusrules", "PrometheusRule"),
   links: resource(API_GROUP, API_VERSION, "links", "Link"),
   peers: resource(API_GROUP, API_VERSION, "peers", "Peer"),
 } as const satisfies Record<string, Resource>;

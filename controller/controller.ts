@@ -11,6 +11,7 @@ import { EventRecorder } from "../kube/events.ts";
 import { createHealthServer, type HealthServer } from "../kube/health-server.ts";
 import type { Logger } from "../kube/logger.ts";
 import { declareKubeMetrics, type KubeMetrics } from "../kube/metrics.ts";
+import type { ObjectCache } from "../kube/reflector/object-cache.ts";
 import { Reflector } from "../kube/reflector/reflector.ts";
 import { createFailoverController } from "./failover/failover.ts";
 import { declareFailoverMetrics, type FailoverMetrics } from "./failover/metrics.ts";
@@ -38,6 +39,12 @@ export interface IsthmusControllerOptions {
   leaseClient?: KubeClient;
   /** This cluster's name among its peers. */
   clusterName: string;
+  /** The only namespaces to work in; undefined: all. */
+  namespaces?: readonly string[] | undefined;
+  /** Namespaces that were listed before: what is ours in them goes. */
+  retiredNamespaces?: readonly string[] | undefined;
+  /** Whether cert-manager makes the CA and the gateways' certificate. */
+  foreignCertificates?: boolean | undefined;
   /** Unique to this replica: the name of its Pod. */
   replica: string;
   health: { port: number; host?: string };
@@ -48,6 +55,8 @@ export interface IsthmusControllerOptions {
   random: Random;
   logger: Logger;
   registry: Registry;
+  /** Those that the clients count their requests in, declared on the registry; declared here when absent. */
+  kubeMetrics?: KubeMetrics;
   /** The lease was lost: the caches may be behind and work half done, so the process is to begin anew. */
   onLeadershipLost: () => void;
 }
@@ -72,7 +81,7 @@ export class IsthmusController implements Startable {
   constructor(options: IsthmusControllerOptions) {
     const { client, clock, random, logger, registry } = options;
     this.#options = options;
-    this.#kubeMetrics = declareKubeMetrics(registry);
+    this.#kubeMetrics = options.kubeMetrics ?? declareKubeMetrics(registry);
     this.#linkMetrics = declareLinkMetrics(registry);
     this.#mirrorMetrics = declareMirrorMetrics(registry);
     this.#failoverMetrics = declareFailoverMetrics(registry);
@@ -90,7 +99,8 @@ export class IsthmusController implements Startable {
       name: "secrets",
       transform: dropManagedFields,
     });
-    this.#ownCluster = createOwnClusterCaches(shared);
+    const { namespaces, retiredNamespaces } = options;
+    this.#ownCluster = createOwnClusterCaches({ ...shared, namespaces, retiredNamespaces });
     this.#elector = new LeaderElector({
       ...shared,
       ...options.lease,
@@ -138,7 +148,8 @@ export class IsthmusController implements Startable {
 
   /** The leader's work, until `signal` aborts; resolves with whether every write of it was answered. */
   async #lead(signal: AbortSignal): Promise<boolean> {
-    const { clusterName, replica, clock, random, logger } = this.#options;
+    const { clusterName, namespaces, replica, clock, random, logger } = this.#options;
+    const { foreignCertificates } = this.#options;
     const fence = new LeaderFence(() => this.#elector.isLeader());
     const client = fence.guard(this.#options.client);
     const events = new EventRecorder({
@@ -154,6 +165,8 @@ export class IsthmusController implements Startable {
       links: this.#links,
       secrets: this.#secrets,
       ownCluster: clusterName,
+      namespaces,
+      foreignCertificates,
       leading: () => this.#elector.isLeader(),
       events,
       clock,
@@ -212,7 +225,7 @@ export class IsthmusController implements Startable {
       createTrustFollowing({
         ...shared,
         ...remote,
-        ownBundle: () => readOwnBundle(this.#secrets, clock.nowMs()),
+        ownBundle: () => readOwnBundle(shared, clock.nowMs()),
         peerBundles,
       }),
     ];
@@ -237,7 +250,7 @@ export class IsthmusController implements Startable {
     return fence.settled;
   }
 
-  #caches(): Reflector<KubeObject>[] {
+  #caches(): ObjectCache<KubeObject>[] {
     return [this.#links, this.#secrets, ...Object.values(this.#ownCluster)];
   }
 

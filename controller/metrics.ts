@@ -14,6 +14,7 @@ export interface LinkMetrics {
   readonly statusWrites: Counter<"link">;
   readonly tokenRenewals: Counter<"link" | "result">;
   readonly tokenExpiry: Gauge<"link">;
+  readonly trustExpiry: Gauge<"link">;
   readonly certificateExpiry: Gauge<"certificate">;
   readonly authorityRotation: Gauge<"phase">;
 }
@@ -77,6 +78,12 @@ export function declareLinkMetrics(registry: Registry): LinkMetrics {
       labelNames: ["link"],
       registers,
     }),
+    trustExpiry: new Gauge({
+      name: "isthmus_link_trust_expiry_timestamp_seconds",
+      help: "When the last CA in a Link's trust bundle expires.",
+      labelNames: ["link"],
+      registers,
+    }),
     certificateExpiry: new Gauge({
       name: "isthmus_certificate_expiry_timestamp_seconds",
       help: "When this cluster's own certificates (authority, authority-next, leaf) expire.",
@@ -101,6 +108,7 @@ export function forgetLink(metrics: LinkMetrics, link: string): void {
   }
   metrics.apiLastHeard.remove({ link });
   metrics.tokenExpiry.remove({ link });
+  metrics.trustExpiry.remove({ link });
 }
 
 /** Shows the status of a condition. */

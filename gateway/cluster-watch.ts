@@ -16,6 +16,12 @@ import { RESOURCES } from "../api/resources.ts";
 import type { KubeClient } from "../kube/client/client.ts";
 import type { Logger } from "../kube/logger.ts";
 import type { KubeMetrics } from "../kube/metrics.ts";
+import {
+  createObjectCache,
+  NamespacedCache,
+  type NamespacePart,
+} from "../kube/reflector/namespaced-cache.ts";
+import type { ObjectCache } from "../kube/reflector/object-cache.ts";
 import { Reflector } from "../kube/reflector/reflector.ts";
 import { EndpointIndex, pruneSlice, serviceKeyOf } from "./ingress/endpoint-index.ts";
 import { ProtectedTargets } from "./ingress/forbidden-addresses.ts";
@@ -24,31 +30,37 @@ export interface ClusterWatchOptions {
   client: KubeClient;
   /** Where Links, Peers and the leaf are. */
   namespace: string;
+  /** Where Services may be exported from, mirrored to and fail over; everywhere when absent. */
+  namespaces?: readonly string[] | undefined;
   clock: Clock;
   random: Random;
   logger: Logger;
   metrics: KubeMetrics;
 }
 
-/** The Service whose endpoints are the API servers. */
+/** The Service whose endpoints are the API servers, and the name that they give its EndpointSlice. */
 const API_SERVERS = "default/kubernetes";
+const API_SERVERS_SLICE = { namespace: "default", name: "kubernetes" };
 
-/** Everything the gateway learns of its own cluster: one reflector per kind of object, kept as small as it can be. */
+/**
+ * Everything the gateway learns of its own cluster: one reflector per kind of
+ * object (and namespace, where it may not read all), kept as small as it can be.
+ */
 export class ClusterWatch {
   readonly links: Reflector<Link>;
   readonly peers: Reflector<Peer>;
   readonly leafSecret: Reflector<Secret>;
-  readonly mirrors: Reflector<Service>;
+  readonly mirrors: ObjectCache<Service>;
   /** Services that are exported, or that fail over. */
-  readonly exports: Reflector<Service>;
-  readonly slices: Reflector<EndpointSlice>;
+  readonly exports: ObjectCache<Service>;
+  readonly slices: ObjectCache<EndpointSlice>;
   /** Endpoints by Service, from `slices`. */
   readonly endpoints: EndpointIndex;
   /** API servers, gateways, mirrors and what fails over, which no stream may go to. */
   readonly protectedTargets = new ProtectedTargets();
 
   constructor(options: ClusterWatchOptions) {
-    const { namespace, ...shared } = options;
+    const { namespace, namespaces, ...shared } = options;
     const { links, peers, secrets, services, endpointSlices } = RESOURCES;
     const neverReached = new Set([API_SERVERS, `${namespace}/${GATEWAY_NAME}`]);
     this.links = new Reflector<Link>({ ...shared, name: "links", resource: links, namespace });
@@ -61,25 +73,28 @@ export class ClusterWatch {
       // RBAC grants list and watch of one name only with this selector.
       fieldSelector: `metadata.name=${GATEWAY_TLS_SECRET_NAME}`,
     });
-    this.mirrors = new Reflector<Service>({
-      ...shared,
-      name: "mirrors",
-      resource: services,
-      labelSelector: `${LABELS.managedBy}=${MANAGED_BY}`,
-      transform: keepMirror,
-    });
-    this.exports = new Reflector<Service>({
-      ...shared,
-      name: "exports",
-      resource: services,
-      transform: keepExported,
-    });
-    this.slices = new Reflector<EndpointSlice>({
+    const labelSelector = `${LABELS.managedBy}=${MANAGED_BY}`;
+    this.mirrors = createObjectCache<Service>(
+      { ...shared, name: "mirrors", resource: services, labelSelector, transform: keepMirror },
+      namespaces,
+    );
+    this.exports = createObjectCache<Service>(
+      { ...shared, name: "exports", resource: services, transform: keepExported },
+      namespaces,
+    );
+    const ofSlices = {
       ...shared,
       name: "endpointslices",
       resource: endpointSlices,
-      transform: (raw) => pruneSlice(raw, neverReached),
-    });
+      transform: (raw: KubeObject) => pruneSlice(raw, neverReached),
+    };
+    this.slices =
+      namespaces === undefined
+        ? new Reflector<EndpointSlice>(ofSlices)
+        : new NamespacedCache<EndpointSlice>({
+            ...ofSlices,
+            parts: slicePartsOf(namespaces, namespace),
+          });
     const endpoints = new EndpointIndex(this.slices.store);
     this.endpoints = endpoints;
     const { protectedTargets } = this;
@@ -137,6 +152,22 @@ export class ClusterWatch {
     const { links, peers, leafSecret, mirrors, exports, slices } = this;
     return { links, peers, leafSecret, mirrors, exports, slices };
   }
+}
+
+/**
+ * Beside those of the listed namespaces the slices of what no stream may reach:
+ * without them nothing is served. Of `default` that is one object by its name.
+ */
+function slicePartsOf(namespaces: readonly string[], own: string): NamespacePart[] {
+  const { namespace, name } = API_SERVERS_SLICE;
+  const listed = namespaces.filter((each) => each !== own && each !== namespace);
+  return [
+    ...listed.map((each) => ({ namespace: each })),
+    { namespace: own, required: true },
+    namespaces.includes(namespace)
+      ? { namespace, required: true }
+      : { namespace, fieldSelector: `metadata.name=${name}`, required: true },
+  ];
 }
 
 function addressesOf({ endpoints }: EndpointSlice): string[] {

@@ -6,7 +6,7 @@ import type { Startable } from "../api/startable.ts";
 import type { KubeClient } from "../kube/client/client.ts";
 import { type HealthServer, createHealthServer } from "../kube/health-server.ts";
 import type { Logger } from "../kube/logger.ts";
-import { declareKubeMetrics } from "../kube/metrics.ts";
+import { type KubeMetrics, declareKubeMetrics } from "../kube/metrics.ts";
 import type { CertificateAndKey } from "../pki/authority.ts";
 import { parseCertificate } from "../pki/certificate.ts";
 import type { TrustedPeer } from "../pki/tls.ts";
@@ -16,17 +16,20 @@ import type { GatewayNamesOptions } from "./egress/gateway-names.ts";
 import { untilUnpublished } from "./egress/published-mirrors.ts";
 import { type ForbidsTarget, forbidTargets } from "./ingress/forbidden-addresses.ts";
 import { Ingress } from "./ingress/ingress.ts";
+import { exchangeTokens } from "./join/exchange.ts";
 import { DEFAULT_GATEWAY_LIMITS, type GatewayLimits } from "./limits/limits.ts";
 import { Shares } from "./limits/shares.ts";
 import { type GatewayMetrics, declareGatewayMetrics } from "./metrics.ts";
 import { YoungGarbage } from "./stream/young-garbage.ts";
-import { byName, leafOf, trustedPeerOf } from "./read-objects.ts";
+import { byName, joinUntilMs, leafOf, trustedPeerOf } from "./read-objects.ts";
 
 export interface GatewayOptions {
   /** Of the gateway's own cluster; closed by whoever made it. */
   client: KubeClient;
   /** Where Links, Peers and the leaf are; isthmus-system when absent (tests share an API server). */
   namespace?: string;
+  /** Where Services may be exported from, mirrored to and fail over; everywhere when absent. */
+  namespaces?: readonly string[] | undefined;
   /** This cluster's own name. */
   clusterName: string;
   ports: { ingress: number; health: number };
@@ -56,6 +59,8 @@ export interface GatewayOptions {
   random: Random;
   logger: Logger;
   registry: Registry;
+  /** Those that the client counts its requests in, declared on the registry; declared here when absent. */
+  kubeMetrics?: KubeMetrics;
 }
 
 const DRAIN_POLL_MS = 50;
@@ -96,16 +101,18 @@ export class Gateway implements Startable {
     this.#watch = new ClusterWatch({
       client: options.client,
       namespace: options.namespace ?? INSTALL_NAMESPACE,
+      namespaces: options.namespaces,
       clock,
       random: options.random,
       logger,
-      metrics: declareKubeMetrics(registry),
+      metrics: options.kubeMetrics ?? declareKubeMetrics(registry),
     });
     const { protectedTargets } = this.#watch;
     protectedTargets.add(options.neverReached ?? []);
     this.#egress = new Egress({ ...shared, nowMs: () => clock.nowMs() });
     this.#ingress = new Ingress({
       ...shared,
+      exchange: exchangeTokens(options),
       port: options.ports.ingress,
       view: {
         services: this.#watch.exports.store,
@@ -223,7 +230,7 @@ export class Gateway implements Startable {
   }
 
   #busy(): boolean {
-    return this.#egress.activeConnections > 0 || this.#ingress.activeSessions > 0;
+    return this.#egress.activeConnections > 0 || this.#ingress.busy;
   }
 
   /** The first change of a burst is acted on at once, the rest of it together. */
@@ -252,6 +259,7 @@ export class Gateway implements Startable {
   /** A Secret that cannot be used leaves the certificate before it in place; a missing one does not. */
   #updateLeaf(): void {
     const [secret] = this.#watch.leafSecret.store.list();
+    this.#ingress.takeTokensUntil(secret === undefined ? 0 : joinUntilMs(secret));
     try {
       const leaf = secret === undefined ? undefined : leafOf(secret);
       if (

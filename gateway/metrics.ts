@@ -23,6 +23,18 @@ export function declareGatewayMetrics(registry: Registry) {
       buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2],
       registers,
     }),
+    addressStreams: new Gauge({
+      name: "isthmus_gateway_address_streams",
+      help: "Streams over the sessions to an address of a remote gateway, as of the last PING.",
+      labelNames: ["link", "address"],
+      registers,
+    }),
+    addressBytes: new Counter({
+      name: "isthmus_gateway_address_bytes_total",
+      help: "Bytes of the sessions to an address of a remote gateway, all of HTTP/2 included, as of the last PING; toRemote leaves this cluster, toLocal enters it.",
+      labelNames: ["link", "address", "direction"],
+      registers,
+    }),
     linkUp: new Gauge({
       name: "isthmus_gateway_link_up",
       help: "1 while this gateway's own sessions of the link are up, 0 while they are not.",
@@ -105,6 +117,12 @@ export function declareGatewayMetrics(registry: Registry) {
       name: "isthmus_gateway_bound_reached_total",
       help: "Times that a bound was reached or crossed, by bound (docs/LIMITS.md); link is empty before a client has shown who it is.",
       labelNames: ["role", "bound", "link"],
+      registers,
+    }),
+    joins: new Counter({
+      name: "isthmus_gateway_joins_total",
+      help: "Tries to use a join token, by result: Joined, why it was not taken (docs/joining.md), Handshake or Deadline.",
+      labelNames: ["result"],
       registers,
     }),
     handshakes: new Gauge({

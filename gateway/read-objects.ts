@@ -1,4 +1,4 @@
-import { peerServerName } from "../api/names.ts";
+import { ANNOTATIONS, peerServerName } from "../api/names.ts";
 import type { Secret } from "../api/objects.ts";
 import { type Peer, parsePeerSpec } from "../api/peer.ts";
 import type { CertificateAndKey } from "../pki/authority.ts";
@@ -22,6 +22,12 @@ export function leafOf({ data = {} }: Secret): CertificateAndKey {
   );
   if (!certificatePem || !privateKeyPem) throw new Error("tls.crt or tls.key is missing");
   return { certificatePem, privateKeyPem };
+}
+
+/** Until when join tokens are taken, in epoch ms, as the Secret of the leaf says; 0: not at all. */
+export function joinUntilMs({ metadata }: Secret): number {
+  const untilMs = Date.parse(metadata.annotations?.[ANNOTATIONS.joinUntil] ?? "");
+  return Number.isNaN(untilMs) ? 0 : untilMs;
 }
 
 /** Orders Peers by name. */

@@ -23,7 +23,7 @@ export class PeerIdentityError extends Error {
  * CA of the bundle signed it as a leaf for both sides' use: OpenSSL would also
  * take an intermediate CA's, or one that names no use.
  */
-function peerIdentityError(
+export function peerIdentityError(
   certificate: Pick<PeerCertificate, "raw">,
   { identity, bundlePem }: { identity: string; bundlePem: string },
 ): PeerIdentityError | undefined {

@@ -6,6 +6,7 @@ import { IsthmusController } from "../../controller/controller.ts";
 import { createKubeClient, type KubeClient } from "../../kube/client/client.ts";
 import { loadInCluster, loadKubeconfig } from "../../kube/kubeconfig/kubeconfig.ts";
 import { createLogger } from "../../kube/logger.ts";
+import { declareKubeMetrics } from "../../kube/metrics.ts";
 import { readSettings, type Settings } from "./settings.ts";
 
 /** Exit codes: 0 stopped by a signal, 1 failed or lost the lease, 2 called wrongly. */
@@ -13,25 +14,30 @@ async function main(): Promise<number> {
   let settings: Settings;
   let client: KubeClient;
   let leaseClient: KubeClient;
+  const registry = new Registry();
+  const kubeMetrics = declareKubeMetrics(registry);
   try {
     settings = readSettings(process.argv.slice(2), process.env);
     const config = kubeconfigOf(settings);
     const userAgent = "isthmus-controller";
-    client = createKubeClient(config, { userAgent });
-    leaseClient = createKubeClient(config, { userAgent, connections: 1 });
+    const counted = { userAgent, metrics: kubeMetrics };
+    client = createKubeClient(config, counted);
+    leaseClient = createKubeClient(config, { ...counted, connections: 1 });
   } catch (error) {
     process.stderr.write(`controller: ${errorMessage(error)}\n`);
     return 2;
   }
   const { logLevel, podName } = settings;
   const logger = createLogger({ name: "controller", level: logLevel }).child({ pod: podName });
-  const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const ended = Promise.withResolvers<number>();
   const controller = new IsthmusController({
     client,
     leaseClient,
     clusterName: settings.clusterName,
+    namespaces: settings.namespaces,
+    retiredNamespaces: settings.retiredNamespaces,
+    foreignCertificates: settings.foreignCertificates,
     replica: podName,
     health: settings.health,
     lease: settings.lease,
@@ -40,6 +46,7 @@ async function main(): Promise<number> {
     random: Math.random,
     logger,
     registry,
+    kubeMetrics,
     onLeadershipLost: () => {
       logger.fatal("the lease was lost: ending, to begin anew");
       ended.resolve(1);

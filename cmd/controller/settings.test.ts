@@ -31,7 +31,25 @@ describe("the controller's settings", () => {
     expect(() => readSettings([], tooShort)).toThrow("CA_OVERLAP_SECONDS");
   });
 
+  it("take the namespaces to work in from the ConfigMap's variables; without them it works in all", () => {
+    expect(readSettings([], ENVIRONMENT).namespaces).toBeUndefined();
+    const environment = { ...ENVIRONMENT, NAMESPACES: "shop,payments", RETIRED_NAMESPACES: "old" };
+    expect(readSettings([], environment)).toMatchObject({
+      namespaces: ["payments", "shop"],
+      retiredNamespaces: ["old"],
+    });
+  });
+
+  it("leave certificates to cert-manager only when the ConfigMap says so", () => {
+    expect(readSettings([], ENVIRONMENT).foreignCertificates).toBe(false);
+    const environment = { ...ENVIRONMENT, CERTIFICATES: "cert-manager" };
+    expect(readSettings([], environment).foreignCertificates).toBe(true);
+    const misspelt = { ...ENVIRONMENT, CERTIFICATES: "certmanager" };
+    expect(() => readSettings([], misspelt)).toThrow("CERTIFICATES");
+  });
+
   it.each([
+    { args: [], environment: { ...ENVIRONMENT, NAMESPACES: "" }, names: "NAMESPACES" },
     { args: [], environment: {}, names: "CLUSTER_NAME" },
     { args: [], environment: { CLUSTER_NAME: "East!" }, names: "CLUSTER_NAME" },
     { args: ["--health-port", "x"], environment: ENVIRONMENT, names: "--health-port" },

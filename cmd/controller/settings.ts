@@ -2,7 +2,13 @@ import { hostname } from "node:os";
 import { z } from "zod";
 import { dnsLabelSchema } from "../../api/names-schema.ts";
 import { CONTROLLER_HEALTH_PORT } from "../../api/names.ts";
-import { logLevelSchema, portSchema, readEnvironment, readFlags } from "../settings/settings.ts";
+import {
+  logLevelSchema,
+  namespaceListSchema,
+  portSchema,
+  readEnvironment,
+  readFlags,
+} from "../settings/settings.ts";
 
 const durationSchema = z.coerce.number().int().min(100).max(3_600_000);
 
@@ -25,6 +31,10 @@ const environmentSchema = z.object({
   CLUSTER_NAME: dnsLabelSchema,
   POD_NAME: z.string().min(1).default(hostname()),
   LOG_LEVEL: logLevelSchema.default("info"),
+  NAMESPACES: namespaceListSchema.optional(),
+  RETIRED_NAMESPACES: namespaceListSchema.optional(),
+  /** Who makes the CA and the gateways' certificate. */
+  CERTIFICATES: z.enum(["isthmus", "cert-manager"]).default("isthmus"),
   CA_OVERLAP_SECONDS: overlapSecondsSchema.default(3600),
 });
 
@@ -39,6 +49,9 @@ export function readSettings(args: readonly string[], environment: NodeJS.Proces
   const env = readEnvironment(environmentSchema, environment);
   return {
     clusterName: env.CLUSTER_NAME,
+    namespaces: env.NAMESPACES,
+    retiredNamespaces: env.RETIRED_NAMESPACES,
+    foreignCertificates: env.CERTIFICATES === "cert-manager",
     podName: env.POD_NAME,
     logLevel: flags["log-level"] ?? env.LOG_LEVEL,
     caOverlapMs: (flags["ca-overlap-seconds"] ?? env.CA_OVERLAP_SECONDS) * 1000,

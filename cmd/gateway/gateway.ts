@@ -8,6 +8,7 @@ import { fitOpenFiles } from "../../gateway/limits/limits.ts";
 import { type KubeClient, createKubeClient } from "../../kube/client/client.ts";
 import { loadInCluster, loadKubeconfig } from "../../kube/kubeconfig/kubeconfig.ts";
 import { createLogger } from "../../kube/logger.ts";
+import { type KubeMetrics, declareKubeMetrics } from "../../kube/metrics.ts";
 import { maxOpenFiles } from "./open-files.ts";
 import { type Settings, readSettings } from "./settings.ts";
 
@@ -15,16 +16,17 @@ import { type Settings, readSettings } from "./settings.ts";
 async function main(): Promise<number> {
   let settings: Settings;
   let client: KubeClient;
+  const registry = new Registry();
+  const kubeMetrics = declareKubeMetrics(registry);
   try {
     settings = readSettings(process.argv.slice(2), process.env);
-    client = clientOf(settings);
+    client = clientOf(settings, kubeMetrics);
   } catch (error) {
     process.stderr.write(`gateway: ${errorMessage(error)}\n`);
     return 2;
   }
   const { host, apiServer, logLevel, podName } = settings;
   const logger = createLogger({ name: "gateway", level: logLevel }).child({ pod: podName });
-  const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const limits = fitOpenFiles(settings.limits, maxOpenFiles());
   if (limits.maxConnections < settings.limits.maxConnections) {
@@ -37,6 +39,7 @@ async function main(): Promise<number> {
   const gateway = new Gateway({
     clusterName: settings.clusterName,
     namespace: settings.namespace,
+    namespaces: settings.namespaces,
     ports: settings.ports,
     sessionsPerAddress: settings.sessionsPerAddress,
     drainDelayMs: settings.drainDelayMs,
@@ -55,6 +58,7 @@ async function main(): Promise<number> {
     random: Math.random,
     logger,
     registry,
+    kubeMetrics,
   });
 
   const stopping = new AbortController();
@@ -92,12 +96,12 @@ function ownAddresses(): string[] {
 }
 
 /** Of the pod's service account, or of a kubeconfig when one is given. */
-function clientOf({ kubeconfig, context }: Settings): KubeClient {
+function clientOf({ kubeconfig, context }: Settings, metrics: KubeMetrics): KubeClient {
   const config =
     kubeconfig === undefined
       ? loadInCluster()
       : loadKubeconfig({ path: kubeconfig, ...(context !== undefined && { context }) });
-  return createKubeClient(config, { userAgent: "isthmus-gateway" });
+  return createKubeClient(config, { userAgent: "isthmus-gateway", metrics });
 }
 
 process.exitCode = await main();

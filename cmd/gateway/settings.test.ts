@@ -16,6 +16,14 @@ test("the cluster's name is all that has to be given", () => {
   });
 });
 
+test("the namespaces to work in come from the ConfigMap's variable; without it the gateway works in all", () => {
+  expect(readSettings([], ENVIRONMENT).namespaces).toBeUndefined();
+  const listed = { ...ENVIRONMENT, NAMESPACES: "shop,payments" };
+  expect(readSettings([], listed).namespaces).toEqual(["payments", "shop"]);
+  const own = { ...ENVIRONMENT, NAMESPACES: "isthmus-system" };
+  expect(() => readSettings([], own)).toThrow("NAMESPACES: isthmus-system is Isthmus's own");
+});
+
 test("flags come before the environment", () => {
   const settings = readSettings(
     ["--log-level", "debug", "--ingress-port=0", "--drain-delay=10", "--unexport-grace=0"],

@@ -4,7 +4,13 @@ import { GATEWAY_HEALTH_PORT, INGRESS_PORT, INSTALL_NAMESPACE } from "../../api/
 import { SESSION_MAX_AGE_MS } from "../../gateway/egress/egress.ts";
 import { RESOLVE_INTERVAL_MS } from "../../gateway/egress/gateway-names.ts";
 import { UNEXPORT_GRACE_MS } from "../../gateway/ingress/ingress.ts";
-import { logLevelSchema, portSchema, readEnvironment, readFlags } from "../settings/settings.ts";
+import {
+  logLevelSchema,
+  namespaceListSchema,
+  portSchema,
+  readEnvironment,
+  readFlags,
+} from "../settings/settings.ts";
 import { readLimitFlags } from "./limit-flags.ts";
 
 const durationSchema = z.coerce.number().int().min(0).max(3_600_000);
@@ -29,6 +35,7 @@ const environmentSchema = z.object({
   CLUSTER_NAME: dnsLabelSchema,
   POD_NAME: z.string().min(1).default("isthmus-gateway"),
   LOG_LEVEL: logLevelSchema.default("info"),
+  NAMESPACES: namespaceListSchema.optional(),
   KUBERNETES_SERVICE_HOST: z.string().min(1).optional(),
 });
 
@@ -44,6 +51,7 @@ export function readSettings(args: readonly string[], environment: NodeJS.Proces
   const env = readEnvironment(environmentSchema, environment);
   return {
     clusterName: env.CLUSTER_NAME,
+    namespaces: env.NAMESPACES,
     podName: env.POD_NAME,
     logLevel: flags["log-level"] ?? env.LOG_LEVEL,
     kubeconfig: flags.kubeconfig,

@@ -21,6 +21,22 @@ describe("generated files", () => {
   });
 });
 
+test("every field of a Link and a Peer is documented with its type, default and rules", async () => {
+  const page = (await generate())["docs/api.md"];
+  expect(page).toContain("| `spec.probe.failureThreshold` | integer 1–20 | `3` | Failed probes in");
+  expect(page).toContain(
+    "| `spec.trustBundle` | string | required | PEM of the CA certificates of the",
+  );
+  expect(page).toContain("hold no private key. |");
+  expect(page).toContain("| `status.conditions` | list of metav1.Condition |");
+});
+
+test("the pages of nested commands are below that of the command that holds them", async () => {
+  const page = (await generate())["docs/cli.md"];
+  expect(page).toMatch(/\n## link token\n[^]*\n### link token issue\n[^]*\nExamples:\n\n```sh\n# /);
+  expect(page).toContain("[`link token issue`](#link-token-issue)");
+});
+
 test("every bound of the gateway is documented with its flag and default", async () => {
   const page = (await generate())["docs/LIMITS.md"];
   for (const [limit, value] of Object.entries(DEFAULT_GATEWAY_LIMITS)) {

@@ -2,7 +2,10 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { stringify } from "yaml";
 import { type CustomResourceDefinition, linkDefinition, peerDefinition } from "../../api/crd.ts";
+import { apiPage } from "./api-page.ts";
+import { chartFiles } from "./chart.ts";
 import { cliPage } from "./cli-page.ts";
+import { dashboardConfigMap } from "./dashboard/dashboard.ts";
 import { limitsPage } from "./limits-page.ts";
 import { metricsPage } from "./metrics-page.ts";
 
@@ -10,13 +13,16 @@ const PROJECT_FOLDER = path.join(import.meta.dirname, "../..");
 
 /** Every generated file of the repository, by its path in it. */
 export async function generate(): Promise<Record<string, string>> {
-  return {
+  const files = {
     "manifests/base/crds/links.isthmus.dev.yaml": definitionFile(linkDefinition()),
     "manifests/base/crds/peers.isthmus.dev.yaml": definitionFile(peerDefinition()),
+    "manifests/components/monitoring/dashboard.yaml": dashboardConfigMap(),
     "docs/METRICS.md": await metricsPage(),
     "docs/LIMITS.md": limitsPage(),
     "docs/cli.md": cliPage(),
+    "docs/api.md": apiPage(),
   };
+  return { ...files, ...(await chartFiles(files)) };
 }
 
 function definitionFile(definition: CustomResourceDefinition): string {

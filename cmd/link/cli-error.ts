@@ -1,4 +1,5 @@
-import { isApiError, KubeConnectionError } from "../../kube/client/api-error.ts";
+import { API_GROUP } from "../../api/names.ts";
+import { type ApiError, isApiError, KubeConnectionError } from "../../kube/client/api-error.ts";
 import { errorMessage } from "../../api/errors.ts";
 
 /** What the shell is told; documented in docs/cli.md. */
@@ -36,11 +37,14 @@ export function toCliError(error: unknown, signal?: AbortSignal): CliError {
     return new CliError("interrupted", { exitCode: EXIT_CODES.interrupted, cause: error });
   }
   if (error instanceof KubeConnectionError) {
-    return new CliError(error.message, { fix: CONNECTION_FIXES[error.failure], cause: error });
+    const message = error.message.replace(error.server, withPort(error.server));
+    return new CliError(message, { fix: CONNECTION_FIXES[error.failure], cause: error });
   }
   if (isApiError(error)) {
-    return new CliError(error.body?.message ?? error.message, {
-      fix: API_FIXES[error.statusCode],
+    const unknown = unknownKindOf(error);
+    const message = unknown && `the cluster does not know ${unknown}: Isthmus is not installed`;
+    return new CliError(message ?? error.body?.message ?? error.message, {
+      fix: unknown === undefined ? fixOf(error) : "link install",
       cause: error,
     });
   }
@@ -57,5 +61,44 @@ const CONNECTION_FIXES: Readonly<Record<KubeConnectionError["failure"], string>>
 
 const API_FIXES: Readonly<Record<number, string>> = {
   401: "log in again: the credentials of this context in the kubeconfig are not accepted",
-  403: "use a context whose user may do this; installing and joining need a cluster administrator",
+  409: "something else changed the object at the same time; give the command again",
+  429: "the API server has too much to do; give the command again in a while",
+  500: "the API server failed; see its log, then give the command again",
+  503: "the API server or something it calls is not available; give the command again in a while",
 };
+
+const USE_ADMIN =
+  "use a context whose user may; installing and joining need a cluster administrator";
+
+/** As RBAC words it: whose words name the verb, the resource and where. */
+const REFUSAL =
+  /cannot (?<verb>[a-z]+) resource "(?<resource>[^"/]+)(\/(?<subresource>[^"]+))?" in API group "(?<group>[^"]*)"( in the namespace "(?<namespace>[^"]+)")?/;
+
+const OWN_PATH = /\/apis\/isthmus\.dev\/[^/]+\/(namespaces\/[^/]+\/)?(?<kind>[a-z]+)/;
+
+function fixOf(error: ApiError): string | undefined {
+  if (error.statusCode !== 403) return API_FIXES[error.statusCode];
+  const { verb, resource, subresource, group, namespace } =
+    REFUSAL.exec(error.message)?.groups ?? {};
+  if (verb === undefined || resource === undefined) return USE_ADMIN;
+  const what = [
+    `kubectl auth can-i ${verb} ${resource}${group ? `.${group}` : ""}`,
+    ...(subresource === undefined ? [] : [`--subresource=${subresource}`]),
+    namespace === undefined ? "--all-namespaces" : `-n ${namespace}`,
+  ];
+  return `${USE_ADMIN}. To look: ${what.join(" ")}`;
+}
+
+/** A kind of ours that the API server does not know, as opposed to an object that is not there. */
+function unknownKindOf({ statusCode, message, body }: ApiError): string | undefined {
+  if (statusCode !== 404 || body?.details?.name !== undefined) return undefined;
+  const kind = OWN_PATH.exec(message)?.groups?.["kind"];
+  return kind === undefined ? undefined : `${kind}.${API_GROUP}`;
+}
+
+/** An API server's URL with its port in words, also where it is the usual one. */
+function withPort(server: string): string {
+  const url = URL.parse(server);
+  if (url === null || url.port !== "") return server;
+  return server.replace(url.hostname, `${url.hostname}:${url.protocol === "http:" ? 80 : 443}`);
+}

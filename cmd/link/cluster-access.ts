@@ -2,13 +2,16 @@ import { readFileSync } from "node:fs";
 import type { KubeConfig } from "@kubernetes/client-node";
 import { errorMessage } from "../../api/errors.ts";
 import { createKubeClient, type KubeClient } from "../../kube/client/client.ts";
-import { loadKubeconfig } from "../../kube/kubeconfig/kubeconfig.ts";
+import { contextNames, loadKubeconfig } from "../../kube/kubeconfig/kubeconfig.ts";
 import { CliError } from "./cli-error.ts";
+import { didYouMean } from "./suggest.ts";
 
 /** A cluster as the person at the terminal reaches it. */
 export interface ClusterAccess {
   /** Name of the kubeconfig's context, for messages and for the commands printed next. */
   readonly contextName: string;
+  /** Namespace of the context, `default` where it names none, as for kubectl. */
+  readonly namespace: string;
   readonly client: KubeClient;
   /** URL of the API server. */
   readonly server: string;
@@ -43,6 +46,7 @@ export function openCluster(flags: KubeconfigFlags): ClusterAccess {
   }
   return {
     contextName: config.getCurrentContext(),
+    namespace: config.getContextObject(config.getCurrentContext())?.namespace || "default",
     client: createKubeClient(config, { userAgent: "isthmus-link" }),
     server: cluster.server,
     caPem: caOf(cluster),
@@ -58,8 +62,13 @@ function load({ kubeconfig, context }: KubeconfigFlags): KubeConfig {
       ...(context !== undefined && { context }),
     });
   } catch (error) {
+    const known = contextNames({ ...(kubeconfig !== undefined && { path: kubeconfig }) });
+    const missing = context !== undefined && !known.includes(context) ? context : undefined;
+    const guess = missing === undefined ? undefined : didYouMean(missing, known);
     throw new CliError(errorMessage(error), {
-      fix: "name the file with --kubeconfig or KUBECONFIG, and one of its contexts with --context",
+      fix:
+        guess ??
+        "name the file with --kubeconfig or KUBECONFIG, and one of its contexts with --context",
       cause: error,
     });
   }

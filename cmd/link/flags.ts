@@ -9,6 +9,11 @@ export function addClusterFlags(command: Command, contextWords: string): Command
     .option("--kubeconfig <file>", "kubeconfig to read; default: KUBECONFIG, then ~/.kube/config");
 }
 
+/** `-n`, as kubectl has it; where a command leaves it out it takes `ClusterAccess.namespace`. */
+export function addNamespaceFlag(command: Command, words: string): Command {
+  return command.option("-n, --namespace <namespace>", words);
+}
+
 export function timeoutFlag(defaultText: string): Option {
   return new Option("--timeout <duration>", "how long to wait, such as 90s or 2m")
     .default(parseDurationMs(defaultText), defaultText)

@@ -13,6 +13,8 @@ export interface ClusterIdentity {
   readonly gatewayIdentity: string;
   /** PEM of the CAs that vouch for its gateways. */
   readonly trustBundle: string;
+  /** The only namespaces that linked clusters may read there; absent: all. */
+  readonly namespaces?: readonly string[];
 }
 
 /** The first word with a cluster is worth another try: a dropped connection should not end a command. */
@@ -38,7 +40,13 @@ export async function findIdentity(
   const gatewayIdentity = data[IDENTITY_KEYS.gatewayIdentity] ?? "";
   const trustBundle = data[IDENTITY_KEYS.trustBundle] ?? "";
   if (!isDnsLabel(clusterName) || gatewayIdentity === "" || trustBundle === "") return undefined;
-  return { clusterName, gatewayIdentity, trustBundle };
+  const namespaces = data[IDENTITY_KEYS.namespaces];
+  return {
+    clusterName,
+    gatewayIdentity,
+    trustBundle,
+    ...(namespaces !== undefined && { namespaces: namespaces.split(",") }),
+  };
 }
 
 /** @throws CliError when Isthmus is not installed there, or its controller has not yet published who it is. */

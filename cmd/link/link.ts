@@ -1,26 +1,16 @@
 #!/usr/bin/env node
-import { isatty } from "node:tty";
-import { CommanderError } from "commander";
 import path from "node:path";
 import { systemClock } from "../../api/clock.ts";
 import { EXIT_CODES, toCliError } from "./cli-error.ts";
-import { createProgram } from "./program.ts";
-import { TerminalReporter } from "./terminal-reporter.ts";
-
-/** Colour where a person looks, unless they said no. https://no-color.org */
-function wantsColor(stream: { fd: number }): boolean {
-  return (
-    isatty(stream.fd) && (process.env["NO_COLOR"] ?? "") === "" && process.env["TERM"] !== "dumb"
-  );
-}
+import { runLink } from "./run.ts";
 
 /** kubectl finds plugins by their name on the PATH and hides it from them. */
 function calledAs(): string {
   return path.basename(process.argv[1] ?? "").startsWith("kubectl-link") ? "kubectl link" : "link";
 }
 
+const { argv, env, stdout, stderr } = process;
 const interruption = new AbortController();
-const reporter = new TerminalReporter(process.stderr, wantsColor(process.stderr));
 
 for (const name of ["SIGINT", "SIGTERM"] as const) {
   process.on(name, () => {
@@ -30,30 +20,28 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
   });
 }
 
-const program = createProgram(
-  {
-    reporter,
-    clock: systemClock,
-    signal: interruption.signal,
-    write: (text) => process.stdout.write(text),
-    useColor: wantsColor(process.stdout),
-  },
-  calledAs(),
-);
-for (const command of [program, ...program.commands]) command.exitOverride();
-
-try {
-  await program.parseAsync();
-} catch (error) {
-  if (error instanceof CommanderError) {
-    // Commander has printed its message; asking for help is no error.
-    process.exitCode = error.exitCode === 0 ? EXIT_CODES.ok : EXIT_CODES.usage;
-  } else {
-    const failure = toCliError(error, interruption.signal);
-    reporter.fail(failure.message, failure.fix);
-    if (program.commands.some((command) => command.opts()["debug"] === true)) console.error(error);
-    process.exitCode = failure.exitCode;
-  }
-} finally {
-  reporter.close();
+for (const stream of [stdout, stderr]) {
+  // Who reads the first lines only (`| head`) has what they want; what is under way is not cut off for it.
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
 }
+
+// Also for rejections that nobody handles. The state is unknown then: nothing more is tried.
+process.on("uncaughtException", (error) => {
+  const { message } = toCliError(error);
+  stderr.write(`✗ ${message}\n`);
+  if (argv.includes("--debug")) console.error(error);
+  else stderr.write("  fix: this is a bug of link; give --debug to see where\n");
+  process.exit(EXIT_CODES.failed);
+});
+
+process.exitCode = await runLink({
+  args: argv.slice(2),
+  name: calledAs(),
+  env,
+  stdout,
+  stderr,
+  clock: systemClock,
+  signal: interruption.signal,
+});

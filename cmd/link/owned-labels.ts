@@ -1,11 +1,9 @@
 import { CLI_FIELD_MANAGER, LABELS } from "../../api/names.ts";
 import type { KubeObject } from "../../api/objects.ts";
+import { JOIN_LABELS } from "../../api/ownership.ts";
 
-/** On everything `link join` makes. Not the value mirrors carry: the controller leaves these alone. */
-export const OWNED_LABELS: Readonly<Record<string, string>> = {
-  "app.kubernetes.io/part-of": "isthmus",
-  [LABELS.managedBy]: CLI_FIELD_MANAGER,
-};
+/** On everything `link join` makes. */
+export const OWNED_LABELS = JOIN_LABELS;
 
 /** Whether `link join` made the object, or someone from its output. */
 export function isMadeByLink(object: KubeObject): boolean {

@@ -2,20 +2,24 @@ import ora, { type Ora } from "ora";
 import { createColors } from "picocolors";
 import type { Reporter } from "./reporter.ts";
 
+/** What is written to: a stream of the process, or one that a test reads. */
+export type OutputStream = NodeJS.WritableStream & { readonly isTTY?: boolean };
+
 /** Writes to a stream: with a spinner and colour on a terminal, one line per step elsewhere. */
 export class TerminalReporter implements Reporter {
-  readonly #stream: NodeJS.WriteStream;
+  readonly #stream: OutputStream;
   readonly #colors: ReturnType<typeof createColors>;
   readonly #spinner: Ora | undefined;
   #lastProgress = "";
 
-  constructor(stream: NodeJS.WriteStream, useColor: boolean) {
+  constructor(stream: OutputStream, useColor: boolean) {
     this.#stream = stream;
     this.#colors = createColors(useColor);
-    this.#spinner = stream.isTTY
-      ? // Ctrl-C is ours: discarding input would keep the process from seeing it.
-        ora({ stream, discardStdin: false, hideCursor: true, color: useColor ? "cyan" : false })
-      : undefined;
+    this.#spinner =
+      stream.isTTY === true
+        ? // Ctrl-C is ours: discarding input would keep the process from seeing it.
+          ora({ stream, discardStdin: false, hideCursor: true, color: useColor ? "cyan" : false })
+        : undefined;
   }
 
   progress(text: string): void {

@@ -1,9 +1,21 @@
 import { parseArgs } from "node:util";
 import { z } from "zod";
+import { errorMessage } from "../../api/errors.ts";
+import { parseNamespaceList } from "../../api/namespace-list.ts";
 
 /** What the flags and the environment of both processes have in common. */
 export const portSchema = z.coerce.number().int().min(0).max(65_535);
 export const logLevelSchema = z.literal(["trace", "debug", "info", "warn", "error", "fatal"]);
+
+/** Names with commas between, as ConfigMap isthmus-config has them. */
+export const namespaceListSchema = z.string().transform((text, context) => {
+  try {
+    return parseNamespaceList(text);
+  } catch (error) {
+    context.addIssue({ code: "custom", message: errorMessage(error) });
+    return z.NEVER;
+  }
+});
 
 /**
  * Reads the flags of a process, each `--name value`, by their schema.

@@ -1,10 +1,11 @@
-import type { Finding } from "../../api/reasons.ts";
 import { createHash } from "node:crypto";
 import type { Clock } from "../../api/clock.ts";
 import { type FailoverPolicy, readFailover } from "../../api/failover.ts";
 import { decideExport, isOfferedTo } from "../../api/export.ts";
-import { type EndpointSlice, keyOf, type Namespace, type Service } from "../../api/objects.ts";
+import { CONFIG_MAP_NAME, INSTALL_NAMESPACE } from "../../api/names.ts";
+import { type EndpointSlice, keyOf, type Service, splitKey } from "../../api/objects.ts";
 import type { Source } from "../../api/ownership.ts";
+import { type Finding, REASONS } from "../../api/reasons.ts";
 import { RESOURCES } from "../../api/resources.ts";
 import type { ReconcileContext, Result } from "../../kube/reconciler/reconciler.ts";
 import type { Store } from "../../kube/reflector/store.ts";
@@ -14,6 +15,7 @@ import type { ObjectWriter } from "../object-writer/object-writer.ts";
 import type { RepairGuard } from "../object-writer/repair-guard.ts";
 import { WriteFailure } from "../object-writer/write-failure.ts";
 import type { GatewayPod } from "../own-cluster/gateway-pods.ts";
+import type { NamespaceCache } from "../own-cluster/listed-namespaces.ts";
 import type { FailoverMemory } from "./memory.ts";
 import type { OwnSlices } from "./own-slices.ts";
 import { type FailoverPlan, planFailover, type Recorded } from "./plan/plan.ts";
@@ -33,7 +35,7 @@ export interface MirrorLookup {
 export interface FailoverReconcilerOptions {
   readonly ownClusterName: string;
   readonly services: Store<Service>;
-  readonly namespaces: Store<Namespace>;
+  readonly namespaces: Pick<NamespaceCache, "store" | "only">;
   readonly slices: OwnSlices;
   readonly links: LinkViews;
   readonly mirrors: MirrorLookup;
@@ -62,7 +64,9 @@ export class FailoverReconciler {
   async reconcile(key: string, context: ReconcileContext): Promise<Result> {
     const { services, namespaces, slices, ownClusterName, references, reporter, memory } =
       this.#options;
-    const service = services.get(key);
+    const { namespace: name = "" } = splitKey(key);
+    // What was made where no work may be done any more goes.
+    const service = namespaces.only?.has(name) === false ? undefined : services.get(key);
     const request = service && readFailover(service, ownClusterName);
     references.set(key, request?.kind === "wanted" ? request.policy.targets : []);
     if (service === undefined || request === undefined) {
@@ -75,7 +79,7 @@ export class FailoverReconciler {
       reporter.unsupported(key, service, request.finding);
       return {};
     }
-    const namespace = namespaces.get(service.metadata.namespace ?? "");
+    const namespace = namespaces.store.get(name);
     const mayCreate = namespace === undefined || !isTerminating(namespace);
     // Nothing can be made there any more; what is there still follows its target, or goes with its Link.
     if (!mayCreate && slices.of(key).length === 0) return {};
@@ -142,8 +146,12 @@ export class FailoverReconciler {
 
   /** Nothing is concluded before the provider was listed, nor of a mirror that is on its way. */
   #whyNoMirror(view: LinkView, sourceKey: string): Finding | "pending" | undefined {
-    const { mirrors, ownClusterName } = this.#options;
-    if (view.remote === undefined) return "pending";
+    const { mirrors, namespaces, ownClusterName } = this.#options;
+    if (namespaces.only?.has(splitKey(sourceKey).namespace ?? "") === false) {
+      return notListed(sourceKey);
+    }
+    const reading = view.remote?.readingOf?.(sourceKey);
+    if (view.remote === undefined || reading === "pending") return "pending";
     const skip = mirrors.skipOf(view.name, sourceKey);
     const source = view.remote.services.get(sourceKey);
     if (skip !== undefined || source === undefined) return skip;
@@ -198,6 +206,13 @@ export class FailoverReconciler {
     if (slice.metadata.deletionTimestamp !== undefined) return;
     await this.#options.writer.remove(RESOURCES.endpointSlices, slice, signal);
   }
+}
+
+function notListed(sourceKey: string): Finding {
+  return {
+    reason: REASONS.NamespaceNotListed,
+    message: `${sourceKey} has no mirror here: its namespace is not in the list of ConfigMap ${INSTALL_NAMESPACE}/${CONFIG_MAP_NAME}; add it there.`,
+  };
 }
 
 function ownerOf({ metadata }: EndpointSlice): string | undefined {

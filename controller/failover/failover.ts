@@ -83,7 +83,7 @@ class Failovers implements FailoverController {
     const reconciler = new FailoverReconciler({
       ...options,
       services: caches.services.store,
-      namespaces: caches.namespaces.store,
+      namespaces: caches.namespaces,
       slices: this.#slices,
       references: this.#references,
       memory: new FailoverMemory(),

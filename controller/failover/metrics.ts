@@ -3,7 +3,7 @@ import { Counter, Gauge, type Registry } from "prom-client";
 /** Metrics of failover, for one process. */
 export interface FailoverMetrics {
   readonly services: Gauge<"state">;
-  readonly active: Gauge<"namespace" | "service" | "cluster">;
+  readonly active: Gauge<"service" | "target">;
   readonly transitions: Counter<"reason">;
   readonly writes: Counter<"resource" | "verb">;
 }
@@ -20,8 +20,9 @@ export function declareFailoverMetrics(registry: Registry): FailoverMetrics {
     }),
     active: new Gauge({
       name: "isthmus_failover_active",
-      help: "1 for each Service that has no ready endpoint here and whose connections go to that cluster.",
-      labelNames: ["namespace", "service", "cluster"],
+      help: "1 for each Service (namespace/name) that has no ready endpoint here and whose connections go to that cluster.",
+      // Not `namespace` and `cluster`: those a scrape sets to where the pod is.
+      labelNames: ["service", "target"],
       registers,
     }),
     transitions: new Counter({

@@ -121,7 +121,7 @@ function isIn(state: string): string {
 }
 
 describe("the metrics", () => {
-  const active = 'isthmus_failover_active{namespace="shop",service="web",cluster="west"} 1';
+  const active = 'isthmus_failover_active{service="shop/web",target="west"} 1';
 
   test("say where connections go and in which state Services are", async () => {
     const { reporter, metrics } = reporting();

@@ -1,5 +1,5 @@
 import { type FailoverStateName, goesElsewhere } from "../../api/failover.ts";
-import { type Service, splitKey } from "../../api/objects.ts";
+import type { Service } from "../../api/objects.ts";
 import { formatSource } from "../../api/ownership.ts";
 import { type Finding, REASONS } from "../../api/reasons.ts";
 import { apiVersionOf, RESOURCES } from "../../api/resources.ts";
@@ -75,17 +75,16 @@ export class FailoverReporter {
 
   #note(key: string, now: Told): void {
     const before = this.#told.get(key) ?? NOTHING;
-    const { namespace = "", name: service } = splitKey(key);
     if (before.state !== now.state) {
       if (before.state !== undefined) this.#metrics.services.dec({ state: before.state });
       if (now.state !== undefined) this.#metrics.services.inc({ state: now.state });
     }
     if (before.cluster !== now.cluster) {
       if (before.cluster !== undefined) {
-        this.#metrics.active.remove({ namespace, service, cluster: before.cluster });
+        this.#metrics.active.remove({ service: key, target: before.cluster });
       }
       if (now.cluster !== undefined) {
-        this.#metrics.active.set({ namespace, service, cluster: now.cluster }, 1);
+        this.#metrics.active.set({ service: key, target: now.cluster }, 1);
       }
     }
     this.#told.set(key, now);

@@ -4,7 +4,8 @@ import type { REASONS, Reason } from "../../api/reasons.ts";
 import type { EventContent, EventRecorder, ObjectReference } from "../../kube/events.ts";
 import type { Logger } from "../../kube/logger.ts";
 
-interface Told {
+/** Where it is told what becomes of this cluster's identity. */
+export interface Told {
   events: EventRecorder;
   logger: Logger;
 }

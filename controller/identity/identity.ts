@@ -11,6 +11,7 @@ import {
   LABELS,
   MANAGED_BY,
 } from "../../api/names.ts";
+import { formatNamespaceList } from "../../api/namespace-list.ts";
 import type { ConfigMap, Secret } from "../../api/objects.ts";
 import { REASONS } from "../../api/reasons.ts";
 import { RESOURCES } from "../../api/resources.ts";
@@ -25,15 +26,14 @@ import {
 import type { Reflector } from "../../kube/reflector/reflector.ts";
 import { createAuthority } from "../../pki/authority.ts";
 import { sameBundle } from "../../pki/trust.ts";
+import { followForeign, foreignBundle } from "./foreign-identity.ts";
 import { reportSecret, tell, warn } from "./identity-events.ts";
 import { keepLeaf } from "./leaf-keeper.ts";
 import {
   isCertManagers,
   isOurSecret,
-  issuerBundle,
   type OwnAuthority,
   planAuthority,
-  planLeaf,
   tlsData,
 } from "./own-secrets.ts";
 import { readRotation } from "./rotation-secret.ts";
@@ -41,6 +41,10 @@ import { AuthorityRotator, type IdentityLook, type RotatorOptions } from "./rota
 
 export interface IdentityKeeperOptions extends RotatorOptions {
   secrets: Reflector<Secret>;
+  /** The only namespaces that linked clusters may read; undefined: all. */
+  namespaces?: readonly string[] | undefined;
+  /** Whether cert-manager makes CA and leaf: then neither is ever written here. */
+  foreignCertificates?: boolean | undefined;
   random: Random;
   kubeMetrics: KubeMetrics;
 }
@@ -55,10 +59,16 @@ const REQUEST = { group: "", key: "identity" };
 const LABEL = { [LABELS.managedBy]: MANAGED_BY };
 
 /** This cluster's own bundle: what vouches for its gateways' certificates now. */
-export function readOwnBundle(secrets: Reflector<Secret>, nowMs: number): string | undefined {
+export function readOwnBundle(
+  { secrets, foreignCertificates }: Pick<IdentityKeeperOptions, "secrets" | "foreignCertificates">,
+  nowMs: number,
+): string | undefined {
   const leaf = secrets.store.get(`${INSTALL_NAMESPACE}/${GATEWAY_TLS_SECRET_NAME}`);
-  if (leaf !== undefined && isCertManagers(leaf)) return issuerBundle(leaf);
-  const plan = planAuthority(secrets.store.get(`${INSTALL_NAMESPACE}/${CA_SECRET_NAME}`), nowMs);
+  const authority = secrets.store.get(`${INSTALL_NAMESPACE}/${CA_SECRET_NAME}`);
+  if (foreignCertificates === true || isCertManagers(leaf)) {
+    return foreignBundle({ leaf, authority }, nowMs);
+  }
+  const plan = planAuthority(authority, nowMs);
   return plan.action === "none" ? plan.own.bundlePem : undefined;
 }
 
@@ -106,7 +116,7 @@ async function keep(options: KeepOptions, context: ReconcileContext): Promise<Re
     { namespace: INSTALL_NAMESPACE, name: GATEWAY_TLS_SECRET_NAME },
     { signal: context.signal },
   );
-  if (leafSecret !== undefined && isCertManagers(leafSecret)) {
+  if (options.foreignCertificates === true || isCertManagers(leafSecret)) {
     return await keepForeign(options, leafSecret, context);
   }
   const kept = await keepAuthority(options, context);
@@ -149,21 +159,18 @@ async function advance(
   return undefined;
 }
 
-/** cert-manager keeps the leaf: its issuer's bundle is what others have to trust. */
+/** Somebody else keeps CA and leaf: they are followed, and published. */
 async function keepForeign(
   options: KeepOptions,
-  secret: Secret,
+  secret: Secret | undefined,
   context: ReconcileContext,
 ): Promise<Result> {
-  const bundlePem = issuerBundle(secret);
-  if (bundlePem === undefined) {
-    reportSecret(options, secret, REASONS.LeafInvalid, "its ca.crt holds no certificate");
-    return { requeueAfterMs: LOOK_PERIOD_MS };
+  const nowMs = options.clock.nowMs();
+  const { signal } = context;
+  const bundlePem = await followForeign(options, secret, { signal, nowMs });
+  if (bundlePem !== undefined) {
+    await publish(options, await findPublished(options, context), bundlePem, context);
   }
-  const identity = gatewayIdentity(options.clusterName);
-  const plan = planLeaf(secret, { bundlePem, identity }, options.clock.nowMs());
-  if (plan.action === "report") reportSecret(options, secret, REASONS.LeafInvalid, plan.message);
-  await publish(options, await findPublished(options, context), bundlePem, context);
   return { requeueAfterMs: LOOK_PERIOD_MS };
 }
 
@@ -218,17 +225,18 @@ async function findPublished(
 
 /** Writes that ConfigMap where it differs. */
 async function publish(
-  { client, clusterName }: KeepOptions,
+  { client, clusterName, namespaces }: KeepOptions,
   before: ConfigMap | undefined,
   bundlePem: string,
   { signal }: ReconcileContext,
 ): Promise<void> {
-  const data = {
+  const data: Record<string, string> = {
     [IDENTITY_KEYS.clusterName]: clusterName,
     [IDENTITY_KEYS.gatewayIdentity]: gatewayIdentity(clusterName),
     [IDENTITY_KEYS.trustBundle]: bundlePem,
+    ...(namespaces && { [IDENTITY_KEYS.namespaces]: formatNamespaceList(namespaces) }),
   };
-  const same = Object.entries(data).every(([name, value]) => before?.data?.[name] === value);
+  const same = Object.values(IDENTITY_KEYS).every((name) => before?.data?.[name] === data[name]);
   if (before !== undefined && same) return;
   await client.apply<ConfigMap>(
     RESOURCES.configMaps,

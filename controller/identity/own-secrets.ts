@@ -36,8 +36,8 @@ export type AuthorityPlan =
 /** Judges the CA Secret. Pure. */
 export function planAuthority(secret: Secret | undefined, nowMs: number): AuthorityPlan {
   if (secret === undefined) return { action: "create" };
-  const certificatePem = field(secret, "tls.crt");
-  const privateKeyPem = field(secret, "tls.key");
+  const certificatePem = secretText(secret, "tls.crt");
+  const privateKeyPem = secretText(secret, "tls.key");
   if (certificatePem === "" || privateKeyPem === "") {
     return report("it has no tls.crt and tls.key");
   }
@@ -58,9 +58,9 @@ export function planAuthority(secret: Secret | undefined, nowMs: number): Author
 /** What the Secret holds beside the CA that signs. */
 function besides(secret: Secret, { certificatePem }: CertificateAndKey, nowMs: number) {
   const next = nextAuthority(secret);
-  const previous = field(secret, CA_ROTATION_KEYS.previousCertificate);
+  const previous = secretText(secret, CA_ROTATION_KEYS.previousCertificate);
   const previousPem = isAuthority(previous) ? previous : undefined;
-  const listed = field(secret, "ca.crt");
+  const listed = secretText(secret, "ca.crt");
   const othersPem = listed === "" ? "" : withoutCertificate(listed, certificatePem);
   const members = [certificatePem, next?.certificatePem ?? "", previousPem ?? "", othersPem];
   return {
@@ -74,8 +74,8 @@ function besides(secret: Secret, { certificatePem }: CertificateAndKey, nowMs: n
 
 /** A next CA that cannot sign is none: the rotation then makes another. */
 function nextAuthority(secret: Secret): CertificateAndKey | undefined {
-  const certificatePem = field(secret, CA_ROTATION_KEYS.nextCertificate);
-  const privateKeyPem = field(secret, CA_ROTATION_KEYS.nextKey);
+  const certificatePem = secretText(secret, CA_ROTATION_KEYS.nextCertificate);
+  const privateKeyPem = secretText(secret, CA_ROTATION_KEYS.nextKey);
   return isAuthority(certificatePem) && isPair(certificatePem, privateKeyPem)
     ? { certificatePem, privateKeyPem }
     : undefined;
@@ -119,7 +119,7 @@ export function isCertManagers(secret: Secret | undefined): boolean {
 
 /** The bundle that comes with a Secret whose issuer is not us. */
 export function issuerBundle(secret: Secret): string | undefined {
-  const bundlePem = field(secret, "ca.crt");
+  const bundlePem = secretText(secret, "ca.crt");
   try {
     parseBundle(bundlePem);
     return bundlePem;
@@ -142,21 +142,22 @@ export function isOurSecret(secret: Secret): boolean {
   return secret.metadata.labels?.[LABELS.managedBy] === MANAGED_BY && !isCertManagers(secret);
 }
 
-function leafProblem(
+/** What is wrong with a leaf's Secret, whoever keeps it; undefined: nothing. Pure. */
+export function leafProblem(
   secret: Secret,
   { bundlePem, identity }: { bundlePem: string; identity: string },
   nowMs: number,
 ): string | undefined {
-  const certificatePem = field(secret, "tls.crt");
+  const certificatePem = secretText(secret, "tls.crt");
   const verdict = verifyLeaf({ certificatePem, bundlePem, identity, nowMs });
   if (!verdict.ok) return verdict.message;
-  return isPair(certificatePem, field(secret, "tls.key"))
+  return isPair(certificatePem, secretText(secret, "tls.key"))
     ? undefined
     : "its key is not its certificate's";
 }
 
 function keepLeaf(secret: Secret): { action: "none"; notAfterMs: number; dueMs: number } {
-  const info = parseCertificate(field(secret, "tls.crt"));
+  const info = parseCertificate(secretText(secret, "tls.crt"));
   return { action: "none", notAfterMs: info.notAfterMs, dueMs: renewAtMs(info) };
 }
 
@@ -172,7 +173,8 @@ function report(message: string): { action: "report"; message: string } {
   return { action: "report", message };
 }
 
-function field(secret: Secret, key: string): string {
+/** A text of a Secret's data; empty where there is none. */
+export function secretText(secret: Secret, key: string): string {
   return Buffer.from(secret.data?.[key] ?? "", "base64").toString("utf8");
 }
 

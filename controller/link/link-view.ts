@@ -1,5 +1,6 @@
 import type { LinkSpec } from "../../api/link.ts";
 import type { ObjectMeta, Service } from "../../api/objects.ts";
+import type { NamespaceReading } from "../../kube/reflector/namespaced-cache.ts";
 import type { Store } from "../../kube/reflector/store.ts";
 
 /** What one link's watcher knows of the provider, as the mirror reconciler reads it. */
@@ -8,6 +9,11 @@ export interface RemoteView {
   readonly services: Store<Service>;
   /** Whether the provider's own endpoints (not failover slices) of the Service include a ready one. */
   hasReadyEndpoint(serviceKey: string): boolean;
+  /**
+   * What can be said of a Service, by its namespace, where not all are read:
+   * it is `outside` where nothing is ever read. Absent: everything is readable.
+   */
+  readingOf?(serviceKey: string): NamespaceReading | "outside";
 }
 
 /** A link at this moment: its decision, and the provider behind it. */

@@ -18,6 +18,8 @@ export interface LinkWatcherOptions {
   link: Link;
   spec: LinkSpec;
   ownCluster: string;
+  /** The only namespaces that mirrors may be in; undefined: all. */
+  namespaces?: readonly string[] | undefined;
   clock: Clock;
   random: Random;
   logger: Logger;
@@ -146,8 +148,9 @@ export class LinkWatcher {
   }
 
   #openSession(kubeconfig: KubeConfig, mustSayWho: boolean): RemoteSession {
-    const { link, clock, random, logger, kubeMetrics } = this.#options;
+    const { link, namespaces, clock, random, logger, kubeMetrics } = this.#options;
     const session = new RemoteSession({
+      namespaces,
       linkName: link.metadata.name,
       kubeconfig,
       apiStalenessMs: this.#spec.apiStalenessSeconds * 1000,

@@ -35,6 +35,8 @@ export interface LinkManagerOptions {
   links: Reflector<Link>;
   secrets: Reflector<Secret>;
   ownCluster: string;
+  /** The only namespaces that mirrors may be in; undefined: all. */
+  namespaces?: readonly string[] | undefined;
   /** Whether this replica leads at this moment. */
   leading: () => boolean;
   events: EventRecorder;
@@ -169,6 +171,9 @@ class ReconcilingLinkManager implements LinkManager {
     const verdicts = assessHealth(inputs);
     const { lastHeardMs } = inputs.api;
     if (lastHeardMs !== undefined) metrics.apiLastHeard.set({ link: name }, lastHeardMs / 1000);
+    const { bundleUntilMs } = inputs.trust;
+    if (bundleUntilMs === undefined) metrics.trustExpiry.remove({ link: name });
+    else metrics.trustExpiry.set({ link: name }, bundleUntilMs / 1000);
 
     const view = this.#book.record(link, spec, verdicts, watcher.session?.view);
     if (!inputs.leading) {

@@ -1,4 +1,4 @@
-import { REASONS } from "../../api/reasons.ts";
+import { type Reason, REASONS } from "../../api/reasons.ts";
 import type { MirrorMetrics } from "./metrics.ts";
 import type { Skip } from "./plan/policies.ts";
 
@@ -7,6 +7,8 @@ export type Entry =
   | {
       readonly kind: "mirrored";
       readonly state: "open" | "closed";
+      /** Why it is so. */
+      readonly reason: Reason;
       readonly notices: readonly Skip[];
     }
   | { readonly kind: "skipped"; readonly skip: Skip };
@@ -89,13 +91,21 @@ export class Ledger {
   forget(link: string): void {
     if (this.#accounts.has(link)) return;
     for (const state of ["open", "closed"]) this.#metrics.mirrors.remove({ link, state });
-    for (const reason of Object.values(REASONS)) this.#metrics.skipped.remove({ link, reason });
+    for (const reason of Object.values(REASONS)) {
+      this.#metrics.skipped.remove({ link, reason });
+      this.#metrics.closed.remove({ link, reason });
+    }
   }
 
   #count(link: string, account: Account, entry: Entry | undefined, by: 1 | -1): void {
     if (entry === undefined) return;
     account.counts[entry.kind] += by;
-    if (entry.kind === "mirrored") this.#metrics.mirrors.inc({ link, state: entry.state }, by);
-    else this.#metrics.skipped.inc({ link, reason: entry.skip.reason }, by);
+    if (entry.kind === "skipped") {
+      this.#metrics.skipped.inc({ link, reason: entry.skip.reason }, by);
+      return;
+    }
+    const { state, reason } = entry;
+    this.#metrics.mirrors.inc({ link, state }, by);
+    if (state === "closed") this.#metrics.closed.inc({ link, reason }, by);
   }
 }

@@ -3,6 +3,7 @@ import { Counter, Gauge, type Registry } from "prom-client";
 /** Metrics of the mirrors, for one process. */
 export interface MirrorMetrics {
   readonly mirrors: Gauge<"link" | "state">;
+  readonly closed: Gauge<"link" | "reason">;
   readonly skipped: Gauge<"link" | "reason">;
   readonly writes: Counter<"resource" | "verb">;
   readonly egressPorts: Gauge;
@@ -16,6 +17,12 @@ export function declareMirrorMetrics(registry: Registry): MirrorMetrics {
       name: "isthmus_mirrors",
       help: "Mirror Services by link and state (open, closed).",
       labelNames: ["link", "state"],
+      registers,
+    }),
+    closed: new Gauge({
+      name: "isthmus_closed_mirrors",
+      help: "Mirror Services that are closed, by link and reason.",
+      labelNames: ["link", "reason"],
       registers,
     }),
     skipped: new Gauge({

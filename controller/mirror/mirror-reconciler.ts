@@ -131,7 +131,7 @@ export class MirrorReconciler {
       case "hold":
         for (const mirror of plan.mirrors) {
           await this.#writer.ensure(mirror, write);
-          this.#reporter.mirrored(purpose, view, mirror.status.state, []);
+          this.#reporter.mirrored(purpose, view, mirror.status, []);
         }
         break;
       case "absent":
@@ -147,7 +147,10 @@ export class MirrorReconciler {
     return {};
   }
 
-  /** Whether the namespace that is said to be missing exists, and our cache has not heard of it yet. */
+  /**
+   * Whether the namespace that is said to be missing exists, and our cache has not heard of it yet.
+   * Of one that may not be read nobody ever says that it is missing.
+   */
   async #isNamespaceLate(
     { skip }: Plan & { kind: "absent" },
     { purpose, signal }: WriteContext,
@@ -197,7 +200,7 @@ export class MirrorReconciler {
       logger.info({ mirror: mirrorKey, source: purpose.sourceKey }, "mirror created");
       this.#reporter.created(purpose, view, service);
     }
-    this.#reporter.mirrored(purpose, view, mirror.status.state, plan.notices);
+    this.#reporter.mirrored(purpose, view, mirror.status, plan.notices);
     await this.#removeOthers(mirror.service, view, write, logger);
     return {};
   }

@@ -5,6 +5,7 @@ import type { EventRecorder } from "../../kube/events.ts";
 import type { LinkView } from "../link/link-view.ts";
 import type { Ledger } from "./ledger.ts";
 import type { OwnObject, Purpose } from "./mirror-writer/own-objects.ts";
+import type { MirrorStatus } from "./plan/desired.ts";
 import type { Skip } from "./plan/policies.ts";
 import { plainText } from "../../api/plain-text.ts";
 import { FREE_REPAIRS } from "../object-writer/repair-guard.ts";
@@ -49,10 +50,11 @@ export class Reporter {
   mirrored(
     { link, sourceKey }: Purpose,
     view: LinkView | undefined,
-    state: "open" | "closed",
+    { state, reason }: Pick<MirrorStatus, "state" | "reason">,
     notices: readonly Skip[],
   ): void {
-    const before = this.#ledger.note(link, sourceKey, { kind: "mirrored", state, notices });
+    const entry = { kind: "mirrored", state, reason, notices } as const;
+    const before = this.#ledger.note(link, sourceKey, entry);
     const told = before?.kind === "mirrored" ? before.notices : [];
     for (const notice of notices) {
       if (view && !told.some(({ message }) => message === notice.message)) {

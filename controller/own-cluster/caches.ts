@@ -22,73 +22,120 @@ import { RESOURCES } from "../../api/resources.ts";
 import type { KubeClient } from "../../kube/client/client.ts";
 import type { Logger } from "../../kube/logger.ts";
 import type { KubeMetrics } from "../../kube/metrics.ts";
-import { Reflector } from "../../kube/reflector/reflector.ts";
+import { NamespacedCache, type NamespaceReading } from "../../kube/reflector/namespaced-cache.ts";
+import type { ObjectCache } from "../../kube/reflector/object-cache.ts";
+import { Reflector, type ReflectorOptions } from "../../kube/reflector/reflector.ts";
 import { type SliceSummary, summariseSlice } from "../endpoint-index.ts";
+import { ListedNamespaces, type NamespaceCache } from "./listed-namespaces.ts";
 
 /** The own cluster, as far as mirrors and failover depend on it. Start and sync each before the controller. */
 export interface OwnClusterCaches {
   /** Ours whole; of others that they exist, and what failover needs of those that ask for it. */
-  readonly services: Reflector<Service>;
+  readonly services: ObjectCache<Service>;
   /** Ours: of mirrors, and by which Services fail over. */
-  readonly endpointSlices: Reflector<EndpointSlice>;
+  readonly endpointSlices: ObjectCache<EndpointSlice>;
   /** All others: which Services have ready endpoints here. */
-  readonly localEndpoints: Reflector<SliceSummary>;
-  readonly endpoints: Reflector<Endpoints>;
-  readonly namespaces: Reflector<Namespace>;
+  readonly localEndpoints: ObjectCache<SliceSummary>;
+  readonly endpoints: ObjectCache<Endpoints>;
+  readonly namespaces: NamespaceCache;
   /** The gateways' Pods, as far as endpoints need them. */
-  readonly gatewayPods: Reflector<Pod>;
+  readonly gatewayPods: ObjectCache<Pod>;
 }
 
-/** Makes the reflectors that the mirrors read; the caller starts and stops them. */
-export function createOwnClusterCaches(options: {
+export interface OwnClusterOptions {
   client: KubeClient;
-  clock?: Clock;
+  /** The only namespaces to work in; undefined: all. */
+  namespaces?: readonly string[] | undefined;
+  /** Namespaces that were listed: read still, so that what is ours there can go. */
+  retiredNamespaces?: readonly string[] | undefined;
+  clock: Clock;
   random?: Random;
   logger?: Logger;
   metrics?: KubeMetrics;
-}): OwnClusterCaches {
-  const labelSelector = `${LABELS.managedBy}=${MANAGED_BY}`;
-  return {
-    services: new Reflector<Service>({
-      ...options,
-      name: "services",
-      resource: RESOURCES.services,
-      transform: keepService,
-    }),
-    endpointSlices: new Reflector<EndpointSlice>({
-      ...options,
-      name: "endpointslices",
-      resource: RESOURCES.endpointSlices,
-      labelSelector,
-      transform: keepOurs,
-    }),
-    localEndpoints: new Reflector<SliceSummary>({
-      ...options,
-      name: "local-endpoints",
-      resource: RESOURCES.endpointSlices,
-      labelSelector: `${LABELS.endpointSliceManagedBy}!=${ENDPOINT_SLICE_MANAGED_BY}`,
-      transform: summariseSlice,
-    }),
-    endpoints: new Reflector<Endpoints>({
-      ...options,
-      name: "endpoints",
-      resource: RESOURCES.endpoints,
-      labelSelector,
-      transform: keepOurs,
-    }),
-    namespaces: new Reflector<Namespace>({
-      ...options,
+}
+
+/** Makes the caches that the mirrors read; the caller starts and stops them. */
+export function createOwnClusterCaches(options: OwnClusterOptions): OwnClusterCaches {
+  const { namespaces, retiredNamespaces = [], ...shared } = options;
+  const gatewayPods = new Reflector<Pod>({
+    ...shared,
+    name: "gateway-pods",
+    resource: RESOURCES.pods,
+    namespace: INSTALL_NAMESPACE,
+    labelSelector: `${LABELS.name}=${GATEWAY_NAME}`,
+    transform: keepPod,
+  });
+  if (namespaces === undefined) {
+    const all = new Reflector<Namespace>({
+      ...shared,
       name: "namespaces",
       resource: RESOURCES.namespaces,
       transform: keepNamespace,
+    });
+    const contents = contentsOf(shared, (each) => new Reflector(each));
+    return { ...contents, namespaces: all, gatewayPods };
+  }
+  const parts = [...new Set([...namespaces, ...retiredNamespaces])].map((namespace) => ({
+    namespace,
+  }));
+  const read: Pick<NamespacedCache<KubeObject>, "readingOf" | "onReading">[] = [];
+  const contents = contentsOf(shared, (each) => {
+    const cache = new NamespacedCache({ ...each, parts });
+    read.push(cache);
+    return cache;
+  });
+  const listed = new ListedNamespaces({
+    ...shared,
+    names: namespaces,
+    readingOf: (name) => worstOf(read.map((cache) => cache.readingOf(name))),
+    transform: keepNamespace,
+  });
+  for (const cache of read) cache.onReading(() => listed.look());
+  return { ...contents, namespaces: listed, gatewayPods };
+}
+
+function worstOf(readings: readonly NamespaceReading[]): NamespaceReading {
+  return (
+    ["denied" as const, "pending" as const].find((each) => readings.includes(each)) ?? "readable"
+  );
+}
+
+type Shared = Omit<OwnClusterOptions, "namespaces" | "retiredNamespaces">;
+
+/** What is read in every namespace, each resource by a cache that `make` makes. */
+function contentsOf(
+  shared: Shared,
+  make: <T extends KubeObject>(options: ReflectorOptions<T>) => ObjectCache<T>,
+): Pick<OwnClusterCaches, "services" | "endpointSlices" | "localEndpoints" | "endpoints"> {
+  const { services, endpointSlices, endpoints } = RESOURCES;
+  const labelSelector = `${LABELS.managedBy}=${MANAGED_BY}`;
+  return {
+    services: make<Service>({
+      ...shared,
+      name: "services",
+      resource: services,
+      transform: keepService,
     }),
-    gatewayPods: new Reflector<Pod>({
-      ...options,
-      name: "gateway-pods",
-      resource: RESOURCES.pods,
-      namespace: INSTALL_NAMESPACE,
-      labelSelector: `${LABELS.name}=${GATEWAY_NAME}`,
-      transform: keepPod,
+    endpointSlices: make<EndpointSlice>({
+      ...shared,
+      name: "endpointslices",
+      resource: endpointSlices,
+      labelSelector,
+      transform: keepOurs,
+    }),
+    localEndpoints: make<SliceSummary>({
+      ...shared,
+      name: "local-endpoints",
+      resource: endpointSlices,
+      labelSelector: `${LABELS.endpointSliceManagedBy}!=${ENDPOINT_SLICE_MANAGED_BY}`,
+      transform: summariseSlice,
+    }),
+    endpoints: make<Endpoints>({
+      ...shared,
+      name: "endpoints",
+      resource: endpoints,
+      labelSelector,
+      transform: keepOurs,
     }),
   };
 }

@@ -4,7 +4,7 @@ import type { EndpointSlice, KubeObject } from "../../api/objects.ts";
 import { RESOURCES } from "../../api/resources.ts";
 import type { KubeClient } from "../../kube/client/client.ts";
 import type { Logger } from "../../kube/logger.ts";
-import { Reflector } from "../../kube/reflector/reflector.ts";
+import { createObjectCache } from "../../kube/reflector/namespaced-cache.ts";
 
 /** After this long without being named, kube-proxy (at most one sync a second) sends no client here. */
 const KUBE_PROXY_SYNC_MS = 2000;
@@ -14,6 +14,8 @@ export interface PublishedMirrorsOptions {
   client: KubeClient;
   /** The addresses at which mirrors name this gateway. */
   addresses: readonly string[];
+  /** Where mirrors may be; everywhere when absent. */
+  namespaces?: readonly string[] | undefined;
   clock: Clock;
   random: Random;
   logger: Logger;
@@ -27,21 +29,24 @@ export interface PublishedMirrorsOptions {
  * controller runs; rejects when `signal` aborts.
  */
 export async function untilUnpublished(
-  { client, addresses, clock, random, logger }: PublishedMirrorsOptions,
+  { client, addresses, namespaces, clock, random, logger }: PublishedMirrorsOptions,
   boundMs: number,
   signal: AbortSignal,
 ): Promise<void> {
   const own = new Set(addresses);
-  const naming = new Reflector<EndpointSlice>({
-    client,
-    resource: RESOURCES.endpointSlices,
-    labelSelector: `${LABELS.managedBy}=${MANAGED_BY}`,
-    transform: (raw) => namesOneOf(raw, own),
-    clock,
-    random,
-    logger,
-    name: "published",
-  });
+  const naming = createObjectCache<EndpointSlice>(
+    {
+      client,
+      resource: RESOURCES.endpointSlices,
+      labelSelector: `${LABELS.managedBy}=${MANAGED_BY}`,
+      transform: (raw) => namesOneOf(raw, own),
+      clock,
+      random,
+      logger,
+      name: "published",
+    },
+    namespaces,
+  );
   let leftAtMs = Number.NEGATIVE_INFINITY;
   naming.onEvent(({ type }) => {
     if (type === "delete") leftAtMs = clock.nowMs();

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { type Http2SecureServer, type ServerHttp2Session, createSecureServer } from "node:http2";
-import { type Server, createServer } from "node:net";
+import { type Server, type Socket, createServer } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Logger } from "../../kube/logger.ts";
 import type { PeerContexts } from "../../pki/tls.ts";
@@ -14,6 +14,8 @@ import { SESSION_KEEP_ALIVE_MS } from "../session/session-limits.ts";
 
 export interface ConsumerServerOptions {
   contexts: PeerContexts;
+  /** Sees each connection first, and calls `toPeers` with those that it does not take over itself; none is seen when absent. */
+  route?: ((socket: Socket, toPeers: () => void) => void) | undefined;
   limits: GatewayLimits;
   reports: BoundReports;
   /** A client has passed the handshake of one of our peers. */
@@ -33,6 +35,7 @@ export class ConsumerServer {
 
   constructor(options: ConsumerServerOptions) {
     const { contexts, limits, reports, onSession, nowMs, metrics } = options;
+    const route = options.route ?? ((_socket, toPeers) => toPeers());
     this.#options = options;
     this.#throttle = new LogThrottle(nowMs);
     const handshakes = new Handshakes({
@@ -76,7 +79,7 @@ export class ConsumerServer {
       { noDelay: true, keepAlive: true, keepAliveInitialDelay: SESSION_KEEP_ALIVE_MS },
       (socket) => {
         handshakes.begin(socket);
-        this.#http.emit("connection", socket);
+        route(socket, () => void this.#http.emit("connection", socket));
       },
     );
   }

@@ -5,6 +5,8 @@ import { consumerOfServerName } from "../../api/names.ts";
 import type { Logger } from "../../kube/logger.ts";
 import type { CertificateAndKey } from "../../pki/authority.ts";
 import { PeerContexts, type TrustedPeer } from "../../pki/tls.ts";
+import { JoinDoor } from "../join/join-door.ts";
+import type { JoinServerOptions } from "../join/join-server.ts";
 import type { GatewayMetrics } from "../metrics.ts";
 import { BoundReports } from "../limits/bound-reports.ts";
 import { DEFAULT_GATEWAY_LIMITS, type GatewayLimits } from "../limits/limits.ts";
@@ -17,6 +19,7 @@ import { ConsumerServer } from "./consumer-server.ts";
 import { ConsumerSessions } from "./consumer-sessions.ts";
 import { reapWhenDestroyed } from "../session/reap.ts";
 import { OpenStreams } from "./open-streams.ts";
+import { PathTests } from "./path-tests.ts";
 import { type StreamContext, serveStream } from "./serve-stream.ts";
 
 export interface IngressOptions {
@@ -31,6 +34,8 @@ export interface IngressOptions {
   connections?: Shares;
   /** How long open streams go on after their Service was unexported, in ms; UNEXPORT_GRACE_MS when absent. */
   unexportGraceMs?: number | undefined;
+  /** Exchanges join tokens; without it, no connection is ever looked at for one. */
+  exchange?: JoinServerOptions["exchange"];
   /** So many bytes of a connection passed, in either direction. */
   onCarried?: (bytes: number) => void;
   clock: Clock;
@@ -60,7 +65,9 @@ export class Ingress {
   readonly #sessions: ConsumerSessions;
   readonly #openStreams: OpenStreams;
   readonly #accounts: StreamAccounts;
+  readonly #pathTests = new PathTests();
   readonly #server: ConsumerServer;
+  readonly #door: JoinDoor | undefined;
   #draining = false;
   #peerCount = 0;
 
@@ -101,8 +108,13 @@ export class Ingress {
       nowMs,
       knows: (_consumer, service) => view.services.get(service) !== undefined,
     });
+    const { exchange } = options;
+    const { handshakeTimeoutMs } = limits;
+    this.#door =
+      exchange && new JoinDoor({ exchange, handshakeTimeoutMs, reports, nowMs, logger, metrics });
     this.#server = new ConsumerServer({
       contexts: this.#contexts,
+      route: this.#door && ((socket, toPeers) => this.#door?.route(socket, toPeers)),
       limits,
       reports,
       onSession: (session, socket) => this.#accept(session, socket),
@@ -126,6 +138,11 @@ export class Ingress {
     return this.#sessions.all.length;
   }
 
+  /** Whether a drain has to wait: for a session, or for somebody whose join token is used up already. */
+  get busy(): boolean {
+    return this.activeSessions > 0 || (this.#door?.exchanging ?? 0) > 0;
+  }
+
   /**
    * The certificate shown from the next handshake on; without one, none
    * succeeds. Sessions that were shown another are asked to be opened anew, one
@@ -134,6 +151,7 @@ export class Ingress {
    */
   setLeaf(leaf: CertificateAndKey | undefined): void {
     this.#contexts.setLeaf(leaf);
+    this.#door?.setLeaf(leaf);
     if (leaf !== undefined) void this.#renewSessions();
   }
 
@@ -151,6 +169,11 @@ export class Ingress {
     this.#peerCount = byConsumer.size;
     this.#sessions.revoke(byConsumer);
     return refused;
+  }
+
+  /** Takes join tokens until then, in epoch ms; 0: not at all. */
+  takeTokensUntil(untilMs: number): void {
+    this.#door?.openUntil(untilMs);
   }
 
   /** Call it when what is exported of `namespace/name` may have changed: streams that it admits no more end. */
@@ -184,6 +207,7 @@ export class Ingress {
     this.#server.close();
     this.#openStreams.stop();
     this.#bounds.stop();
+    this.#door?.destroy();
     this.#sessions.destroy();
   }
 
@@ -239,6 +263,7 @@ export class Ingress {
       onCarry: (stream, target) => this.#bounds.carry(consumer, stream, target),
       openStreams: this.#openStreams,
       accounts: this.#accounts,
+      pathTests: this.#pathTests,
     };
     session.on("stream", (stream, headers) => {
       const isConnect = headers[":method"] === "CONNECT";

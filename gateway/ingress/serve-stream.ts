@@ -11,6 +11,7 @@ import { type ClusterView, type Refusal, authorize } from "./authorize.ts";
 import { type Dialled, dial } from "./dial.ts";
 import type { Target } from "./endpoint-index.ts";
 import type { OpenStreams } from "./open-streams.ts";
+import { isPathTest, type PathTests } from "./path-tests.ts";
 
 /** What the streams of one session have in common. */
 export interface StreamContext {
@@ -27,6 +28,7 @@ export interface StreamContext {
   readonly random: Random;
   readonly openStreams: OpenStreams;
   readonly accounts: StreamAccounts;
+  readonly pathTests: PathTests;
 }
 
 /** What it was admitted to was taken back. */
@@ -57,6 +59,10 @@ export async function serveStream(
     });
     stream.end(body);
     account.end({ result: "answered", reason: "ReadyProbe" });
+  } else if (isPathTest(headers)) {
+    const refusal = await context.pathTests.serve(stream, headers);
+    if (refusal === undefined) account.end({ result: "answered", reason: "PathTest" });
+    else refuse(stream, refusal, account);
   } else {
     refuse(stream, { status: 405, reason: "MethodNotAllowed" }, account);
   }

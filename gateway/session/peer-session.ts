@@ -11,6 +11,7 @@ import { watchPings } from "./ping-watch.ts";
 import { SESSION_KEEP_ALIVE_MS } from "./session-limits.ts";
 import { ignore } from "../stream/ignore.ts";
 import type { SessionTimes } from "./session-times.ts";
+import { TrafficMeter } from "./traffic-meter.ts";
 
 /** Where a remote gateway listens. `host` is an IP address or a DNS name. */
 export interface GatewayAddress {
@@ -72,6 +73,8 @@ const EXPIRY_LEAD_MIN_MS = 1000;
  */
 export class PeerSession {
   readonly address: GatewayAddress;
+  /** What HTTP/2 sent and received, inside of TLS. */
+  readonly traffic: TrafficMeter;
   readonly #socket: TLSSocket;
   readonly #session: ClientHttp2Session;
   readonly #times: SessionTimes;
@@ -95,6 +98,7 @@ export class PeerSession {
     this.address = address;
     this.#times = times;
     this.#socket = tlsConnect({ ...tls, host: address.host, port: address.port });
+    this.traffic = new TrafficMeter(this.#socket);
     this.#socket.setNoDelay(true);
     this.#socket.setKeepAlive(true, SESSION_KEEP_ALIVE_MS);
     this.#session = connect(`https://${authorityOf(address)}`, {

@@ -8,6 +8,7 @@ import {
   authorityOf,
 } from "./peer-session.ts";
 import { SessionSlot, type SlotOptions, type SlotState } from "./session-slot.ts";
+import type { Traffic } from "./traffic-meter.ts";
 
 /** What a link's liveness is decided from, one for each place of a session. */
 export interface SlotView {
@@ -137,6 +138,7 @@ export class SessionPool {
     return new SessionSlot(address, this.#options, {
       onChange: () => this.#changed(),
       onPing: (rttMs) => metrics.pingSeconds.observe({ link, address: key }, rttMs / 1000),
+      onTraffic: (traffic) => this.#countTraffic(key, traffic),
       onFailure: (error) => {
         const reason = failureReason(error);
         this.#lastFailure = `${key}: ${error.message}`;
@@ -216,10 +218,25 @@ export class SessionPool {
     onChange();
   }
 
+  /** Of an address that is still used: one that is not has no series left. */
+  #countTraffic(address: string, { sentBytes, receivedBytes }: Traffic): void {
+    const { link, metrics } = this.#options;
+    const slots = this.#slots.get(address);
+    if (slots === undefined) return;
+    const streams = slots.reduce((sum, slot) => sum + slot.activeStreams, 0);
+    metrics.addressStreams.set({ link, address }, streams);
+    metrics.addressBytes.inc({ link, address, direction: "toRemote" }, sentBytes);
+    metrics.addressBytes.inc({ link, address, direction: "toLocal" }, receivedBytes);
+  }
+
   #forget(address: string): void {
     const { link, metrics } = this.#options;
     for (const state of SLOT_STATES) metrics.sessions.remove({ link, address, state });
     metrics.pingSeconds.remove({ link, address });
+    metrics.addressStreams.remove({ link, address });
+    for (const direction of ["toRemote", "toLocal"]) {
+      metrics.addressBytes.remove({ link, address, direction });
+    }
     for (const reason of this.#reasons.get(address) ?? []) {
       metrics.sessionFailures.remove({ link, address, reason });
     }

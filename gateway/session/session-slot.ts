@@ -9,6 +9,7 @@ import {
   SessionLostError,
 } from "./peer-session.ts";
 import type { SessionTimes } from "./session-times.ts";
+import type { Traffic } from "./traffic-meter.ts";
 
 /**
  * `live`: streams may be opened. `replacing`: the remote drains, and the first
@@ -20,6 +21,8 @@ export type SlotState = "live" | "replacing" | "connecting" | "waiting";
 export interface SlotEvents {
   onChange(): void;
   onPing(rttMs: number): void;
+  /** What went over the wire since it was told last: with each PING, and at the end of a session. */
+  onTraffic(traffic: Traffic): void;
   onFailure(error: Error): void;
 }
 
@@ -75,6 +78,12 @@ export class SessionSlot {
   /** The session that streams are opened on, while there is one. */
   get session(): PeerSession | undefined {
     return this.#current?.live === true ? this.#current : undefined;
+  }
+
+  /** Streams of all of its sessions, those that drain included. */
+  get activeStreams(): number {
+    const sessions = [this.#current, ...this.#retiring];
+    return sessions.reduce((sum, session) => sum + (session?.activeStreams ?? 0), 0);
   }
 
   /** Whether a first session has come up or failed. */
@@ -169,6 +178,7 @@ export class SessionSlot {
     // One that dies right after its first answer counts as a failure still.
     if (session === this.#current && session.answeredPings > 1) this.#failures = 0;
     if (!this.#stopped) this.#events.onPing(rttMs);
+    this.#events.onTraffic(session.traffic.take());
     this.#events.onChange();
   }
 
@@ -184,6 +194,7 @@ export class SessionSlot {
   }
 
   #closed(session: PeerSession, error: Error): void {
+    this.#events.onTraffic(session.traffic.take());
     if (this.#retiring.delete(session)) return;
     if (session === this.#current) this.#current = undefined;
     else if (session === this.#next) this.#next = undefined;

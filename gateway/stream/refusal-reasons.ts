@@ -8,6 +8,7 @@ export const REFUSAL_REASONS = [
   "EndpointUnreachable",
   "Draining",
   "MethodNotAllowed",
+  "PathTestRefused",
 ] as const;
 
 export type RefusalReason = (typeof REFUSAL_REASONS)[number];

@@ -76,7 +76,7 @@ export interface RawRequest extends WriteOptions {
   query?: Record<string, string | number | boolean | undefined>;
   body?: unknown;
   contentType?: string;
-  /** With `text/plain` the answer is returned as a string. */
+  /** With `text/plain` in the first place the answer is returned as a string. */
   accept?: string;
   timeoutMs?: number;
 }

@@ -201,7 +201,7 @@ export class Transport {
   ): Promise<unknown> {
     const text = await readText(response.body, this.maxResponseBytes, this.server, signal);
     request.onText?.(text);
-    if (request.accept === "text/plain") return text;
+    if (request.accept?.startsWith("text/plain") === true) return text;
     const contentType = response.headers["content-type"];
     return parseJson(text, contentType, this.#describe(request), this.server);
   }

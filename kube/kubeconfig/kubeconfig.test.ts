@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { stringify } from "yaml";
-import { loadInCluster, loadKubeconfig } from "./kubeconfig.ts";
+import { contextNames, loadInCluster, loadKubeconfig } from "./kubeconfig.ts";
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -45,6 +45,14 @@ test("an unknown context is refused with those there are", async () => {
   expect(() => loadKubeconfig({ path: file, context: "north" })).toThrow(
     `context north not found; contexts in ${file}: west, east`,
   );
+});
+
+test("the contexts of all files can be listed, and a broken file has none", async () => {
+  const [first = "", second = ""] = await files({ west: "https://1" }, { east: "https://2" });
+  const env = { KUBECONFIG: [first, second, "/nowhere"].join(path.delimiter) };
+  expect(contextNames({ env })).toEqual(["west", "east"]);
+  await writeFile(second, "{[");
+  expect(contextNames({ path: second })).toEqual([]);
 });
 
 test("missing files are named", () => {

@@ -20,11 +20,24 @@ export function loadKubeconfig(
   if (present.length === 0) {
     throw new Error(`no kubeconfig: ${files.join(", ")} not found; set KUBECONFIG`);
   }
-  const config = new KubeConfig();
-  for (const file of present) addFile(config, file);
+  const config = readFiles(present);
   if (options.context !== undefined) config.setCurrentContext(options.context);
   assertContext(config, files);
   return config;
+}
+
+/** Names of the contexts that {@link loadKubeconfig} would find; none where a file is missing or broken. */
+export function contextNames(
+  options: { path?: string; env?: NodeJS.ProcessEnv } = {},
+): readonly string[] {
+  const files = kubeconfigFiles(options.path, options.env ?? process.env);
+  try {
+    return readFiles(files.filter((file) => existsSync(file)))
+      .getContexts()
+      .map(({ name }) => name);
+  } catch {
+    return [];
+  }
 }
 
 /**
@@ -46,6 +59,12 @@ function kubeconfigFiles(explicit: string | undefined, env: NodeJS.ProcessEnv): 
   if (explicit !== undefined) return [explicit];
   const listed = (env["KUBECONFIG"] ?? "").split(path.delimiter).filter((file) => file !== "");
   return listed.length > 0 ? listed : [path.join(env["HOME"] ?? homedir(), ".kube", "config")];
+}
+
+function readFiles(files: readonly string[]): KubeConfig {
+  const config = new KubeConfig();
+  for (const file of files) addFile(config, file);
+  return config;
 }
 
 function addFile(config: KubeConfig, file: string): void {

@@ -2,8 +2,7 @@ import { type Clock, type Random, systemClock } from "../../api/clock.ts";
 import { errorMessage } from "../../api/errors.ts";
 import { type KubeObject, keyOf } from "../../api/objects.ts";
 import type { Resource } from "../../api/resources.ts";
-import type { Startable } from "../../api/startable.ts";
-import { reasonOf } from "../client/api-error.ts";
+import { isApiError, reasonOf } from "../client/api-error.ts";
 import type { KubeClient } from "../client/client.ts";
 import {
   type Change,
@@ -15,6 +14,7 @@ import {
 } from "./list-watch.ts";
 import type { Logger } from "../logger.ts";
 import type { KubeMetrics } from "../metrics.ts";
+import type { ObjectCache } from "./object-cache.ts";
 import { Pace } from "./pace.ts";
 import { ObjectStore, type ReflectorEvent, type Store } from "./store.ts";
 
@@ -41,6 +41,8 @@ export interface ReflectorOptions<T extends KubeObject> {
   clock?: Clock;
   random?: Random;
   logger?: Logger;
+  /** Whether somebody else tells that reading is forbidden: that may be so for ever. */
+  quietDenials?: boolean;
   /** In logs and metrics. */
   name: string;
   metrics?: KubeMetrics;
@@ -54,7 +56,7 @@ export type StateListener = (state: ReflectorState, error?: unknown) => void;
  * the listeners exactly once, after the store shows it; changes made while
  * nothing could be watched are found by the next list.
  */
-export class Reflector<T extends KubeObject> implements Startable {
+export class Reflector<T extends KubeObject> implements ObjectCache<T> {
   readonly #options: ReflectorOptions<T>;
   readonly #clock: Clock;
   readonly #pace: Pace;
@@ -241,17 +243,16 @@ export class Reflector<T extends KubeObject> implements Startable {
   }
 
   async #backOff(error: unknown, signal: AbortSignal, relist = false): Promise<void> {
-    const { logger, metrics, name } = this.#options;
+    const { logger, metrics, name, quietDenials } = this.#options;
     if (error !== undefined) {
       this.#lastError = error;
       metrics?.reflectorErrors.inc({ reflector: name, reason: reasonOf(error) });
     }
     const delayMs = this.#pace.failed(error, relist);
     if (delayMs === 0) return;
-    logger?.warn(
-      { reflector: name, delayMs, error: errorMessage(error ?? "watch ended at once") },
-      "watch interrupted",
-    );
+    const what = errorMessage(error ?? "watch ended at once");
+    const quiet = quietDenials === true && isApiError(error, 403);
+    if (!quiet) logger?.warn({ reflector: name, delayMs, error: what }, "watch interrupted");
     this.#enter("backoff", error);
     try {
       await this.#clock.sleep(delayMs, signal);

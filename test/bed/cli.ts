@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { createColors } from "picocolors";
 import type { Bed, ProxyMode } from "./bed.ts";
 import { attachBed, provider, type ProviderName, providerNames, runningBeds } from "./provider.ts";
+import { exportBed } from "./tools.ts";
 
 const pc = createColors(isatty(process.stdout.fd));
 
@@ -14,13 +15,14 @@ interface UpOptions {
   readonly provider: ProviderName;
   readonly image: readonly string[];
   readonly audit: boolean;
+  readonly export: boolean;
 }
 
 const startedMs = performance.now();
 
 function progress(line: string): void {
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1).padStart(6);
-  console.log(`${pc.dim(`${seconds} s`)}  ${line}`);
+  console.error(`${pc.dim(`${seconds} s`)}  ${line}`);
 }
 
 function count(text: string): number {
@@ -70,7 +72,7 @@ async function up(options: UpOptions): Promise<void> {
     onProgress: progress,
   });
   progress("up");
-  console.log(describe(bed));
+  console.log(options.export ? exportBed(bed) : describe(bed));
 }
 
 async function down(id: string | undefined): Promise<void> {
@@ -115,6 +117,7 @@ program
   )
   .option("--image <tar>", "docker-archive to import into every node; may be repeated", collect, [])
   .option("--audit", "write an audit log of each API server", false)
+  .option("--export", "print shell commands that set BED, KUBECONFIG and PATH, for eval", false)
   .action(up);
 program
   .command("down [id]")

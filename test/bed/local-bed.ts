@@ -13,7 +13,7 @@ import {
 import { nodeName, nodeNetns } from "./node-plan.ts";
 import { execInPod } from "./pod-exec.ts";
 import { processControl } from "./processes.ts";
-import { isStale, readOwner, slotFolder, usedSlots } from "./slot.ts";
+import { adoptSlot, isStale, readOwner, slotFolder, usedSlots } from "./slot.ts";
 import { type BedState, readState } from "./state.ts";
 import { sweepSlot } from "./sweep.ts";
 import { waitForApi } from "./wait-for-api.ts";
@@ -114,7 +114,16 @@ export function runningLocalBeds(): string[] {
  * @throws Error if there is no such bed.
  */
 export function attachLocalBed(id: string): Bed {
-  const state = readState(Number(id.replace(/^local-/, "")));
+  const state = readState(slotOf(id));
   if (!state) throw new Error(`no bed ${id} is up`);
   return localBed(state);
+}
+
+/** Takes over a bed that was brought up detached: it is removed like one of this process' own when this process dies. */
+export function adoptLocalBed(id: string): void {
+  adoptSlot(slotOf(id));
+}
+
+function slotOf(id: string): number {
+  return Number(id.replace(/^local-/, ""));
 }

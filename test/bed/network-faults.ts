@@ -32,14 +32,30 @@ function once(end: () => Promise<unknown>): EndFault {
  * @param share of the packets, each by chance: 1 is a black hole
  */
 export async function dropPackets(bed: Bed, address: string, share = 1): Promise<EndFault> {
+  const chance = share >= 1 ? "" : `numgen random mod 10000 < ${Math.round(share * 10_000)} `;
+  return await dropMatching(bed, address, chance);
+}
+
+/**
+ * Drops packets between clusters that go to or come from an address and are longer than `maxBytes`, IP header included,
+ * without a word to anyone: a path whose MTU is smaller than its ends believe.
+ */
+export async function dropLargePackets(
+  bed: Bed,
+  address: string,
+  maxBytes: number,
+): Promise<EndFault> {
+  return await dropMatching(bed, address, `ip length > ${maxBytes} `);
+}
+
+async function dropMatching(bed: Bed, address: string, match: string): Promise<EndFault> {
   faultCount += 1;
   const table = `bridge isthmus-fault-${process.pid}-${faultCount}`;
-  const chance = share >= 1 ? "" : `numgen random mod 10000 < ${Math.round(share * 10_000)} `;
   const rules = `table ${table} {
   chain forward {
     type filter hook forward priority -10; policy accept;
-    ip daddr ${address} ${chance}drop
-    ip saddr ${address} ${chance}drop
+    ip daddr ${address} ${match}drop
+    ip saddr ${address} ${match}drop
   }
 }
 `;

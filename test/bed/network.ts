@@ -15,9 +15,13 @@ async function sysctl(netns: string, settings: readonly string[]): Promise<void>
   await runOk(["nsenter", `--net=/run/netns/${netns}`, "sysctl", "-qw", ...settings]);
 }
 
+/** What one reaches of another cluster's nodes: the gateway's port where it has a port of the node, and NodePorts. */
+const NODE_PORTS = "{ 15008, 30000-32767 }";
+
 /**
- * Rules of the fabric's bridge: nodes of different clusters reach each other only at load balancer addresses. The API
- * servers are on the bridge itself, which this does not concern, and the root namespace may go everywhere.
+ * Rules of the fabric's bridge: nodes of different clusters reach each other only at load balancer addresses, and at
+ * their {@link NODE_PORTS}. The API servers are on the bridge itself, which this does not concern, and the root
+ * namespace may go everywhere.
  */
 function fabricRules(plan: AddressPlan, clusters: number): string {
   const accept = Array.from({ length: clusters }, (_, cluster) => {
@@ -27,6 +31,11 @@ function fabricRules(plan: AddressPlan, clusters: number): string {
     return `ip saddr ${ranges} ip daddr ${ranges} accept
     ip6 saddr ${rangesIpv6} ip6 daddr ${rangesIpv6} accept`;
   });
+  const nodes = Array.from({ length: clusters }, (_, cluster) => plan.nodeSubnet(cluster));
+  accept.push(
+    `ip daddr { ${nodes.join(", ")} } tcp dport ${NODE_PORTS} accept`,
+    `ip saddr { ${nodes.join(", ")} } tcp sport ${NODE_PORTS} accept`,
+  );
   for (const range of [`${plan.loadBalancerPrefix}.0/24`, plan.root]) {
     accept.push(`ip saddr ${range} accept`, `ip daddr ${range} accept`);
   }
@@ -43,7 +52,7 @@ function fabricRules(plan: AddressPlan, clusters: number): string {
 
 /**
  * Makes the fabric: a bridge in a namespace of its own, joined to the root namespace by a cable, with the addresses of
- * the API servers. It forwards nothing between subnets: pod and Service ranges lead nowhere.
+ * the API servers. It forwards nothing between subnets: for nodes, pod and Service ranges of others lead nowhere.
  */
 export async function createFabric(
   slot: number,
@@ -84,6 +93,8 @@ export interface NodeNetwork {
   readonly addressIpv6: string;
   /** Name of its port on the fabric's bridge, at most 15 characters. */
   readonly port: string;
+  /** The ranges of its own pods. */
+  readonly podRanges: Ranges;
   /** The ranges of all pods of its cluster. */
   readonly clusterPodRanges: Ranges;
   /** Pod ranges of the same cluster's other nodes, by the addresses of the node that has them. */
@@ -124,6 +135,8 @@ export async function createNodeNetwork(
     [
       `link add ${node.port} type veth peer name eth0 netns ${node.netns}`,
       `link set ${node.port} master fabric up`,
+      // The API server's own way to pods, for its proxy: the fabric forwards nothing of others.
+      `route add ${node.podRanges.ipv4} via ${node.address}`,
     ],
     fabric,
   );

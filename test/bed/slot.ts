@@ -51,6 +51,11 @@ export function detachSlot(slot: number): void {
   writeOwner(slot, claimantOf(true));
 }
 
+/** Makes this process the owner of a bed that was brought up detached: when it dies, so does the bed's right to stay. */
+export function adoptSlot(slot: number): void {
+  writeOwner(slot, claimantOf(false));
+}
+
 /** The slots that have a folder, used or left over. */
 export function usedSlots(): number[] {
   return Array.from({ length: slotCount }, (_, slot) => slot).filter((slot) =>

@@ -8,11 +8,14 @@ import type { System } from "../system/system.ts";
 import { showFailover } from "./failover-job.ts";
 import { createPrinter, formatDuration } from "./printer.ts";
 import { showMainJob } from "./main-job.ts";
+import { recordSession } from "./session-job.ts";
 import type { JobOptions } from "./two-clusters.ts";
 
 const USAGE = `npm run demo [-- --keep] [--provider local|kind]
 npm run demo -- failover [--svg FILE] [--keep] [--provider local|kind]
+npm run demo -- session
   failover    the pods of a Service go and return under load, most of it without a controller
+  session     runs docs/quickstart.md on a fresh bed and writes all it prints to docs/session.md
   --svg       failover: write the chart of the answers to FILE, when all went well
   --keep      leave the clusters up and print what to try
   --provider  local (default): processes on this machine; kind: Kubernetes in Docker`;
@@ -39,6 +42,15 @@ const MAIN_JOB: Job = {
   ],
 };
 
+const SESSION = "session";
+
+/** Brings its clusters up and takes them down by itself, as the page says. */
+const SESSION_JOB: Job = {
+  name: SESSION,
+  run: ({ printer, signal }) => recordSession(printer, signal),
+  toTry: [],
+};
+
 function failoverJob(svgPath: string | undefined, colour: boolean): Job {
   return {
     name: "failover",
@@ -53,6 +65,11 @@ function failoverJob(svgPath: string | undefined, colour: boolean): Job {
   };
 }
 
+function jobNamed(name: string, svgPath: string | undefined, colour: boolean): Job {
+  if (name === SESSION) return SESSION_JOB;
+  return name === MAIN_JOB.name ? MAIN_JOB : failoverJob(svgPath, colour);
+}
+
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -64,15 +81,18 @@ async function main(): Promise<number> {
     },
   });
   const { help, keep, provider, svg } = values;
-  const isFailover = positionals.length === 1 && positionals[0] === "failover";
-  const isKnown = isFailover || (positionals.length === 0 && svg === undefined);
+  const name = positionals.length === 0 ? MAIN_JOB.name : positionals.join(" ");
+  const isKnown =
+    name === "failover" ||
+    (name === MAIN_JOB.name && svg === undefined) ||
+    (name === SESSION && svg === undefined && !keep && provider === "local");
   if (help || !isKnown || (provider !== "local" && provider !== "kind")) {
     process.stdout.write(`${USAGE}\n`);
     return help ? 0 : 2;
   }
   const terminal = isatty(process.stdout.fd);
   const colour = terminal && (process.env["NO_COLOR"] ?? "") === "";
-  const job = isFailover ? failoverJob(svg, colour) : MAIN_JOB;
+  const job = jobNamed(name, svg, colour);
   const printer = createPrinter({ terminal, colour });
   const { signal } = untilInterrupted();
   const beganMs = performance.now();

@@ -15,12 +15,17 @@ import { poll } from "../bed/poll.ts";
 /** The control planes that every integration test finds running. */
 export type ClusterName = "west" | "east" | "north";
 
-/** The administrator's kubeconfig of a cluster, of the set that this worker has for itself. */
-export function adminConfig(cluster: ClusterName): KubeConfig {
+/** The administrator's kubeconfig of a cluster, of the set that this worker has for itself: its path. */
+export function adminKubeconfigPath(cluster: ClusterName): string {
   const worker = Number(process.env["VITEST_POOL_ID"]);
   const path = inject("kubeconfigs")[worker - 1]?.[cluster];
   if (path === undefined) throw new Error(`worker ${worker} has no control planes`);
-  return loadKubeconfig({ path });
+  return path;
+}
+
+/** That kubeconfig, read. */
+export function adminConfig(cluster: ClusterName): KubeConfig {
+  return loadKubeconfig({ path: adminKubeconfigPath(cluster) });
 }
 
 /** A client with all rights on a cluster, closed when the test ends. */

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { cacheFolder } from "../../cmd/build/cache-folder.ts";
 
-/** Where every binary the test bed starts is found. */
+/** Where every binary that the test bed starts, and the tests run, is found. */
 export interface BinaryPaths {
   readonly etcd: string;
   readonly kubeApiserver: string;
@@ -10,6 +10,8 @@ export interface BinaryPaths {
   readonly kubeScheduler: string;
   readonly kubelet: string;
   readonly kubeProxy: string;
+  readonly kubectl: string;
+  readonly helm: string;
   readonly coredns: string;
   readonly pause: string;
 }
@@ -75,12 +77,14 @@ export function binaryTargets(): BinaryTarget[] {
     isStatic: false,
   });
   const coredns = versionIn("coredns", "github.com/coredns/coredns").slice(1);
+  const helm = versionIn("helm", "helm.sh/helm/v4");
   return [
     kube("kube-apiserver"),
     kube("kube-controller-manager"),
     kube("kube-scheduler"),
     kube("kubelet"),
     kube("kube-proxy"),
+    kube("kubectl"),
     kube("etcd", "go.etcd.io/etcd/server/v3"),
     {
       name: "coredns",
@@ -88,6 +92,14 @@ export function binaryTargets(): BinaryTarget[] {
       goPackage: "github.com/coredns/coredns",
       output: join(folder, `coredns-${coredns}`),
       ldflags: "-s -w",
+      isStatic: false,
+    },
+    {
+      name: "helm",
+      moduleFolder: join(setupFolder, "helm"),
+      goPackage: "helm.sh/helm/v4/cmd/helm",
+      output: join(folder, `helm-${helm.slice(1)}`),
+      ldflags: `-s -w -X helm.sh/helm/v4/internal/version.version=${helm}`,
       isStatic: false,
     },
     {
@@ -112,6 +124,8 @@ export function binaryPaths(): BinaryPaths {
     kubeScheduler: path("kube-scheduler"),
     kubelet: path("kubelet"),
     kubeProxy: path("kube-proxy"),
+    kubectl: path("kubectl"),
+    helm: path("helm"),
     coredns: path("coredns"),
     pause: path("pause"),
   };

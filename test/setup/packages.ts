@@ -20,11 +20,15 @@ const neededPackages = new Map([
   ["nghttp2-server", "HTTP/2 server of the protocol tests"],
   ["postgresql-15", "PostgreSQL server and pgbench of the protocol tests"],
   ["postgresql-client-15", "psql of the protocol tests"],
+  ["prometheus", "Prometheus, which scrapes the bed and has its alerts tested, and promtool"],
   ["python3", "SMTP and HTTP servers of the protocol tests"],
   ["python3-grpcio", "gRPC client and server of the protocol tests"],
   ["python3-websockets", "WebSocket server of the protocol tests"],
   ["redis-server", "Redis server of the protocol tests"],
   ["redis-tools", "redis-cli of the protocol tests"],
+  ["shellcheck", "checks of the shell scripts"],
+  ["zsh", "completion of link in that shell"],
+  ["fish", "completion of link in that shell"],
   ["socat", "a server that answers after the end of the question"],
 ]);
 

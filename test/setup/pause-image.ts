@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { cacheFolder } from "../../cmd/build/cache-folder.ts";
-import { writeDockerArchive, writeLayer } from "../../cmd/build/docker-archive.ts";
+import { writeImageArchive, writeLayer } from "../../cmd/build/image-archive.ts";
 import { binaryPaths, kubernetesVersion } from "./binaries.ts";
 
 /** The name containerd is told to use for the container that holds a pod's namespaces. */
@@ -16,6 +16,6 @@ export async function pauseImage(): Promise<string> {
     { type: "file", path: "pause", mode: 0o755, source: binaryPaths().pause },
   ]);
   const config = { Entrypoint: ["/pause"], User: "65535:65535" };
-  await writeDockerArchive({ output, reference: pauseReference, layers: [layer], config });
+  await writeImageArchive({ output, reference: pauseReference, layers: [layer], config });
   return output;
 }

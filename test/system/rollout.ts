@@ -46,33 +46,56 @@ export async function restartGateways(
   members: readonly Member[],
   load: Load,
 ): Promise<RolloutOutcome> {
+  const restartedAt = new Date().toISOString();
+  const annotations = { "kubectl.kubernetes.io/restartedAt": restartedAt };
+  return await replaceGateways(members, load, async () => {
+    for (const { client } of members) {
+      await client.patch<Deployment>(
+        RESOURCES.deployments,
+        { namespace: INSTALL_NAMESPACE, name: GATEWAY_NAME },
+        { spec: { template: { metadata: { annotations } } } },
+        { type: "merge" },
+      );
+    }
+  });
+}
+
+/** Does what replaces all gateways of these clusters, and tells what a load saw of it until the last old one was gone. */
+export async function replaceGateways(
+  members: readonly Member[],
+  load: Load,
+  replace: () => Promise<void>,
+): Promise<RolloutOutcome> {
   const before = await load.report();
+  const old = await Promise.all(
+    members.map(async ({ client }) => ({ client, names: await gatewayNames(client) })),
+  );
   const startMs = Date.now();
-  const drains = await Promise.all(members.map((member) => restart(member, startMs)));
+  const [drains] = await Promise.all([Promise.all(old.map(drainsOf)), replace()]);
   const durationMs = Date.now() - startMs;
   const after = await reportSince(load, Date.now());
   return judge(before, after, durationMs, drains.flat());
 }
 
-async function restart({ client }: Member, nowMs: number): Promise<Drain[]> {
-  const old = new Set((await gatewayPods(client)).map(({ metadata }) => metadata.name));
-  const annotations = { "kubectl.kubernetes.io/restartedAt": new Date(nowMs).toISOString() };
-  await client.patch<Deployment>(
-    RESOURCES.deployments,
-    { namespace: INSTALL_NAMESPACE, name: GATEWAY_NAME },
-    { spec: { template: { metadata: { annotations } } } },
-    { type: "merge" },
-  );
+async function gatewayNames(client: Member["client"]): Promise<ReadonlySet<string>> {
+  return new Set((await gatewayPods(client)).map(({ metadata }) => metadata.name));
+}
+
+/** Waits until these gateways are gone. */
+async function drainsOf(old: {
+  client: Member["client"];
+  names: ReadonlySet<string>;
+}): Promise<Drain[]> {
   const drains = new Map<string, Drain>();
   const allGone = async () => {
-    const pods = await gatewayPods(client);
-    const left = pods.filter(({ metadata }) => old.has(metadata.name));
+    const pods = await gatewayPods(old.client);
+    const left = pods.filter(({ metadata }) => old.names.has(metadata.name));
     for (const { metadata } of left) {
       if (metadata.deletionTimestamp === undefined || drains.has(metadata.name)) continue;
       drains.set(metadata.name, { pod: metadata.name, startedMs: Date.now() });
     }
     if (left.length === 0) return true;
-    throw new Error(`${left.length} of ${old.size} old gateways are left`);
+    throw new Error(`${left.length} of ${old.names.size} old gateways are left`);
   };
   await poll("the old gateways are gone", allGone, { timeoutMs: TIMEOUT_MS, intervalMs: LOOK_MS });
   return [...drains.values()];

@@ -38,6 +38,8 @@ export interface Join {
 
 export interface SystemOptions {
   readonly clusters?: readonly ClusterSpec[];
+  /** Docker-archives to import besides the product's own. */
+  readonly images?: readonly string[];
   readonly provider?: Provider;
   readonly detached?: boolean;
   readonly signal?: AbortSignal;
@@ -53,6 +55,7 @@ const TWO_CLUSTERS: readonly ClusterSpec[] = [
 export async function startSystem(options: SystemOptions = {}): Promise<System> {
   const {
     clusters = TWO_CLUSTERS,
+    images = [],
     provider = localProvider,
     onProgress,
     signal,
@@ -63,7 +66,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
   const image = await buildImage();
   const bed = await provider.up({
     clusters,
-    images: [image.path],
+    images: [image.path, ...images],
     ...(signal === undefined ? {} : { signal }),
     ...(detached === undefined ? {} : { detached }),
     ...(onProgress === undefined ? {} : { onProgress }),
@@ -149,7 +152,8 @@ export function startLoad(
   return Load.start({ ...target, ...LOAD, name: "load", client, kubeConfig, image });
 }
 
-function memberOf(cluster: Cluster): Member {
+/** An administrator's access to a cluster of a bed; close its client. */
+export function memberOf(cluster: Cluster): Member {
   const kubeConfig = loadKubeconfig({ path: cluster.kubeconfigPath, context: cluster.name });
   return { name: cluster.name, cluster, kubeConfig, client: createKubeClient(kubeConfig) };
 }

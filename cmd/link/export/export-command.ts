@@ -1,13 +1,20 @@
 import { Command } from "commander";
 import { openCluster } from "../cluster-access.ts";
-import { addClusterFlags, parseClusterName, parseItems, parseService } from "../flags.ts";
+import { addExamples } from "../examples.ts";
+import {
+  addClusterFlags,
+  addNamespaceFlag,
+  parseClusterName,
+  parseItems,
+  parseService,
+} from "../flags.ts";
 import type { Runtime } from "../runtime.ts";
 import { exportService, type ServiceTarget, unexportService } from "./export.ts";
 
 interface TargetFlags {
   context?: string;
   kubeconfig?: string;
-  namespace: string;
+  namespace?: string;
 }
 
 interface ExportFlags extends TargetFlags {
@@ -17,7 +24,7 @@ interface ExportFlags extends TargetFlags {
 
 /** `link export`. */
 export function exportCommand(runtime: Runtime): Command {
-  return targetCommand("export", "offer a Service to linked clusters")
+  const command = targetCommand("export", "offer a Service to linked clusters")
     .description(
       "Offers a Service of the provider to its consumers, where it appears as a Service of their own. Giving it again replaces what was said before.",
     )
@@ -25,34 +32,39 @@ export function exportCommand(runtime: Runtime): Command {
       parseItems(text).map(parseClusterName),
     )
     .option("--ports <list>", "port names or numbers; default: every TCP port", parseItems)
-    .addHelpText(
-      "after",
-      "\nExamples:\n  link export svc/web -n shop --context west\n  link export svc/web -n shop --to east,north --ports http",
-    )
     .action(async (name: string, flags: ExportFlags) => {
       await withTarget(name, flags, runtime, async (target) => {
         await exportService({ ...target, to: flags.to, ports: flags.ports });
       });
     });
+  return addExamples(command, [
+    ["link export svc/web -n shop --context west", "Offer a Service to every consumer of west"],
+    [
+      "link export svc/web -n shop --to east,north --ports http",
+      "One port of it, to two consumers",
+    ],
+  ]);
 }
 
 /** `link unexport`. */
 export function unexportCommand(runtime: Runtime): Command {
-  return targetCommand("unexport", "take a Service back from linked clusters")
+  const command = targetCommand("unexport", "take a Service back from linked clusters")
     .description("Takes the export of a Service back; its mirrors in the consumers are removed.")
-    .addHelpText("after", "\nExample:\n  link unexport svc/web -n shop --context west")
     .action(async (name: string, flags: TargetFlags) => {
       await withTarget(name, flags, runtime, async (target) => {
         await unexportService(target);
       });
     });
+  return addExamples(command, [
+    ["link unexport svc/web -n shop --context west", "Take a Service of west back"],
+  ]);
 }
 
 function targetCommand(name: string, summary: string): Command {
   const command = new Command(name)
     .summary(summary)
-    .argument("<svc/NAME>", "the Service", parseService)
-    .requiredOption("-n, --namespace <namespace>", "namespace of the Service");
+    .argument("<svc/NAME>", "the Service", parseService);
+  addNamespaceFlag(command, "namespace of the Service; default: that of the context");
   return addClusterFlags(command, "context of the provider; default: the current one");
 }
 
@@ -64,7 +76,13 @@ async function withTarget(
 ): Promise<void> {
   const access = openCluster(flags);
   try {
-    await action({ access, namespace: flags.namespace, name, reporter, signal });
+    await action({
+      access,
+      namespace: flags.namespace ?? access.namespace,
+      name,
+      reporter,
+      signal,
+    });
   } finally {
     await access.client.close();
   }

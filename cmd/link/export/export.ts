@@ -1,17 +1,14 @@
 import { decideExport, type ExportOffer, isOfferedTo } from "../../../api/export.ts";
-import {
-  ANNOTATIONS,
-  CLI_FIELD_MANAGER,
-  CONFIG_CLUSTER_NAME_KEY,
-  CONFIG_MAP_NAME,
-  INSTALL_NAMESPACE,
-} from "../../../api/names.ts";
-import type { ConfigMap, Service, ServicePort } from "../../../api/objects.ts";
+import { ANNOTATIONS, CLI_FIELD_MANAGER, INSTALL_NAMESPACE } from "../../../api/names.ts";
+import type { Service, ServicePort } from "../../../api/objects.ts";
 import type { Peer } from "../../../api/peer.ts";
 import { RESOURCES } from "../../../api/resources.ts";
 import { isApiError } from "../../../kube/client/api-error.ts";
 import { CliError } from "../cli-error.ts";
 import type { ClusterAccess } from "../cluster-access.ts";
+import { readInstallation } from "../installation.ts";
+import { listAll } from "../list-all.ts";
+import { serviceNotFound } from "../not-found.ts";
 import type { Reporter } from "../reporter.ts";
 
 export interface ServiceTarget {
@@ -31,10 +28,12 @@ export interface ExportOptions extends ServiceTarget {
 
 /**
  * Exports a Service by its annotations and tells where it will appear.
- * @throws CliError when there is no such Service or it cannot be exported; nothing is changed then.
+ * @throws CliError when Isthmus is not installed, or there is no such Service, or it cannot be exported;
+ * nothing is changed then.
  */
 export async function exportService(options: ExportOptions): Promise<ExportOffer> {
   const { access, reporter, to, ports } = options;
+  const peers = await findPeers(options);
   const service = await getService(options);
   const changes = {
     [ANNOTATIONS.export]: "true",
@@ -61,7 +60,7 @@ export async function exportService(options: ExportOptions): Promise<ExportOffer
       `left out, since only TCP is mirrored: ${offer.omittedPorts.map(portTitle).join(", ")}`,
     );
   }
-  await tellWhere(options, offer);
+  await tellWhere(options, offer, peers);
   reporter.next(
     "link status --context CONSUMER",
     `Next, see it arrive in a consumer (undo: link unexport svc/${options.name} -n ${options.namespace} --context ${access.contextName})`,
@@ -92,13 +91,7 @@ async function getService({ access, namespace, name, signal }: ServiceTarget): P
     return await access.client.get<Service>(RESOURCES.services, { namespace, name }, { signal });
   } catch (error) {
     if (!isApiError(error, 404)) throw error;
-    throw new CliError(
-      `context ${access.contextName}: Service ${namespace}/${name} does not exist`,
-      {
-        fix: `look for it: kubectl --context ${access.contextName} get services --all-namespaces`,
-        cause: error,
-      },
-    );
+    throw await serviceNotFound(access, { namespace, name }, signal);
   }
 }
 
@@ -128,18 +121,34 @@ function portTitle({ name, port, protocol = "TCP" }: ServicePort): string {
   return name === undefined ? number : `${name} (${number})`;
 }
 
+/**
+ * Names of the clusters that may call this one; undefined where that may not be
+ * read: who may annotate a Service need not see Isthmus's own namespace.
+ */
+async function findPeers({ access, signal }: ServiceTarget): Promise<string[] | undefined> {
+  const query = { namespace: INSTALL_NAMESPACE, signal };
+  try {
+    const peers = await listAll<Peer>(access, RESOURCES.peers, query);
+    return peers.map(({ metadata }) => metadata.name);
+  } catch (error) {
+    if (isApiError(error, 403)) return undefined;
+    throw error;
+  }
+}
+
 /** A Peer is a consumer that may call; only those that are Peers get the Service. */
 async function tellWhere(
   { access, namespace, name, reporter, signal }: ExportOptions,
   offer: ExportOffer,
+  peers: readonly string[] | undefined,
 ): Promise<void> {
-  const { client } = access;
-  const inSystem = { namespace: INSTALL_NAMESPACE };
-  const { items } = await client.list<Peer>(RESOURCES.peers, { ...inSystem, signal });
-  const key = { ...inSystem, name: CONFIG_MAP_NAME };
-  const config = await client.find<ConfigMap>(RESOURCES.configMaps, key, { signal });
-  const cluster = config?.data?.[CONFIG_CLUSTER_NAME_KEY] ?? "CLUSTER";
-  const peers = items.map(({ metadata }) => metadata.name);
+  if (peers === undefined) {
+    reporter.info(
+      `which clusters are joined is not for this user to see (Peers in ${INSTALL_NAMESPACE})`,
+    );
+    return;
+  }
+  const { clusterName: cluster = "CLUSTER" } = await readInstallation(access, signal);
   const reached = peers.filter((peer) => isOfferedTo(offer, peer));
   const absent =
     offer.consumers === "all"

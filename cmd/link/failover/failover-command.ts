@@ -1,19 +1,18 @@
 import { Command, Option } from "commander";
-import { stringify } from "yaml";
 import { ANNOTATIONS } from "../../../api/names.ts";
 import { openCluster } from "../cluster-access.ts";
-import { addClusterFlags, parseService } from "../flags.ts";
+import { addExamples, type Example } from "../examples.ts";
+import { addClusterFlags, addNamespaceFlag, parseService } from "../flags.ts";
+import { formatReport, outputFlag, type OutputFormat } from "../output.ts";
 import type { Runtime } from "../runtime.ts";
 import { readFailovers } from "./failover.ts";
 import { formatFailover } from "./failover-table.ts";
-
-const FORMATS = ["table", "json", "yaml"] as const;
 
 interface Flags {
   context?: string;
   kubeconfig?: string;
   namespace?: string;
-  output: (typeof FORMATS)[number];
+  output: OutputFormat;
 }
 
 const STATES = `
@@ -43,11 +42,14 @@ With -o json or yaml:
   egressPort  port of the egress gateways that the Service's port goes to
   findings    what is wrong with annotations and targets; reasons: docs/conditions.md`;
 
-const EXAMPLES = `
-Examples:
-  link failover --context east
-  link failover svc/web -n shop
-  link failover -o json | jq '.services[] | select(.state != "standby")'`;
+const EXAMPLES: readonly Example[] = [
+  ["link failover --context east", "All Services of east that ask for failover"],
+  ["link failover svc/web -n shop", "One Service, with all of its targets"],
+  [
+    `link failover -o json | jq '.services[] | select(.state != "standby")'`,
+    "Those that are not simply standing by",
+  ],
+];
 
 /** `link failover`. */
 export function failoverCommand(runtime: Runtime): Command {
@@ -56,33 +58,27 @@ export function failoverCommand(runtime: Runtime): Command {
     .description(
       `Shows each Service with annotation ${ANNOTATIONS.failover}: its state, the target that connections go to or that stands by, since when, and why; below, the targets of each Service that is not in state standby, or has something to mend. All of it is read from the EndpointSlices, mirrors and Links as they are now. Without -n the Services of all namespaces.`,
     )
-    .argument("[svc/NAME]", "only this Service, with all of its targets", parseService)
-    .option("-n, --namespace <namespace>", "only Services of this namespace; default: of all")
-    .addOption(
-      new Option("-A, --all-namespaces", "Services of all namespaces, as without -n").conflicts(
-        "namespace",
-      ),
-    );
-  return addClusterFlags(command, "context of the cluster; default: the current one")
-    .addOption(
-      new Option("-o, --output <format>", "how to print it").choices(FORMATS).default("table"),
-    )
-    .addHelpText("after", [STATES, JSON_SHAPE, EXAMPLES].join("\n"))
+    .argument("[svc/NAME]", "only this Service, with all of its targets", parseService);
+  addNamespaceFlag(command, "only Services of this namespace; default: of all").addOption(
+    new Option("-A, --all-namespaces", "Services of all namespaces, as without -n").conflicts(
+      "namespace",
+    ),
+  );
+  addClusterFlags(command, "context of the cluster; default: the current one")
+    .addOption(outputFlag())
+    .addHelpText("after", [STATES, JSON_SHAPE].join("\n"))
     .action(async (name: string | undefined, flags: Flags) => {
       const access = openCluster(flags);
       const { namespace } = flags;
       try {
         const report = await readFailovers({ access, namespace, name, signal: runtime.signal });
-        if (flags.output === "json") runtime.write(`${JSON.stringify(report, null, 2)}\n`);
-        else if (flags.output === "yaml") runtime.write(stringify(report));
-        else {
-          const { clock, useColor } = runtime;
-          const details = name !== undefined;
-          const options = { nowMs: clock.nowMs(), useColor, details, namespace };
-          runtime.write(formatFailover(report, options));
-        }
+        const { clock, useColor } = runtime;
+        const options = { nowMs: clock.nowMs(), useColor, details: name !== undefined, namespace };
+        const toTable = () => formatFailover(report, options);
+        runtime.write(formatReport(report, flags.output, toTable));
       } finally {
         await access.client.close();
       }
     });
+  return addExamples(command, EXAMPLES);
 }

@@ -7,15 +7,18 @@ import {
   LABELS,
   MANAGED_BY,
 } from "../../../api/names.ts";
-import { type ConfigMap, type EndpointSlice, keyOf, type Service } from "../../../api/objects.ts";
+import { type ConfigMap, keyOf, type Service } from "../../../api/objects.ts";
 import type { Source } from "../../../api/ownership.ts";
 import { RESOURCES } from "../../../api/resources.ts";
 import { isApiError } from "../../../kube/client/api-error.ts";
 import { CliError } from "../cli-error.ts";
 import type { ClusterAccess } from "../cluster-access.ts";
+import { listLinks } from "../links.ts";
 import { listAll } from "../list-all.ts";
+import { serviceNotFound } from "../not-found.ts";
+import { listEach, listSlicesOf } from "../service-slices.ts";
 import { skippedServices } from "../status/skipped.ts";
-import { linkReport, listLinks } from "../status/status.ts";
+import { linkReport } from "../status/link-report.ts";
 import { assessService } from "./assess.ts";
 import { KnownTargets } from "./known-targets.ts";
 import type { FailoverReport } from "./report.ts";
@@ -28,11 +31,6 @@ export interface FailoverOptions {
   name?: string | undefined;
   signal: AbortSignal;
 }
-
-/** So many names fit well into the URL of a list. */
-const NAMES_PER_LIST = 50;
-/** Lists under way at once. */
-const CONCURRENT_LISTS = 8;
 
 /**
  * Reads how the Services that ask for failover stand, from the objects as they
@@ -51,11 +49,16 @@ export async function readFailovers(options: FailoverOptions): Promise<FailoverR
   ]);
   const ownCluster = config?.data?.[CONFIG_CLUSTER_NAME_KEY] ?? "";
   const asking = services.filter(asksForFailover);
-  if (asking.length === 0 && options.name !== undefined) throw notAsking(options, services);
+  if (asking.length === 0 && options.name !== undefined) {
+    const [service] = services;
+    if (service !== undefined) throw notAsking(access, service);
+    const { namespace, name } = options;
+    throw await serviceNotFound(access, { namespace, name }, signal);
+  }
   const targets = asking.flatMap((service) => targetsOf(service, ownCluster));
   const [mirrors, slices] = await Promise.all([
     listMirrors(options, targets),
-    listSlices(options, asking),
+    listSlicesOf(access, asking, signal),
   ]);
   const known = new KnownTargets(links, mirrors);
   if (targets.map((target) => known.factsOf(target)).some(({ link, mirror }) => link && !mirror)) {
@@ -113,64 +116,12 @@ async function listMirrors(
   );
 }
 
-/** EndpointSlices by the Service that they belong to. */
-async function listSlices(
-  { access, signal }: FailoverOptions,
-  services: readonly Service[],
-): Promise<Map<string, EndpointSlice[]>> {
-  const names = new Map<string, string[]>();
-  for (const { metadata } of services) {
-    const { namespace = "", name } = metadata;
-    names.set(namespace, [...(names.get(namespace) ?? []), name]);
-  }
-  const lists = [...names].flatMap(([namespace, all]) =>
-    Array.from({ length: Math.ceil(all.length / NAMES_PER_LIST) }, (_, page) => ({
-      namespace,
-      labelSelector: `${LABELS.serviceName} in (${all
-        .slice(page * NAMES_PER_LIST, (page + 1) * NAMES_PER_LIST)
-        .join(",")})`,
-    })),
-  );
-  const slices = await listEach(lists, async (list) =>
-    listAll<EndpointSlice>(access, RESOURCES.endpointSlices, { ...list, signal }),
-  );
-  return Map.groupBy(
-    slices,
-    ({ metadata }) => `${metadata.namespace ?? ""}/${metadata.labels?.[LABELS.serviceName] ?? ""}`,
-  );
-}
-
-/** What all the lists have, a few of them at a time. */
-async function listEach<Q, T>(
-  queries: readonly Q[],
-  list: (query: Q) => Promise<T[]>,
-): Promise<T[]> {
-  const found: T[] = [];
-  for (let first = 0; first < queries.length; first += CONCURRENT_LISTS) {
-    const lists = await Promise.all(queries.slice(first, first + CONCURRENT_LISTS).map(list));
-    found.push(...lists.flat());
-  }
-  return found;
-}
-
-function notAsking(
-  { access: { contextName }, namespace, name = "" }: FailoverOptions,
-  [service]: readonly Service[],
-): CliError {
-  if (service === undefined) {
-    const what =
-      namespace === undefined
-        ? `no namespace has a Service ${name}`
-        : `Service ${namespace}/${name} does not exist`;
-    return new CliError(`context ${contextName}: ${what}`, {
-      fix: `look for it: kubectl --context ${contextName} get services --all-namespaces`,
-    });
-  }
-  const inNamespace = service.metadata.namespace ?? "";
+function notAsking({ contextName }: ClusterAccess, { metadata }: Service): CliError {
+  const { namespace = "", name } = metadata;
   return new CliError(
-    `context ${contextName}: Service ${inNamespace}/${name} does not ask for failover`,
+    `context ${contextName}: Service ${namespace}/${name} does not ask for failover`,
     {
-      fix: `kubectl --context ${contextName} annotate service ${name} -n ${inNamespace} ${ANNOTATIONS.failover}=CLUSTER`,
+      fix: `kubectl --context ${contextName} annotate service ${name} -n ${namespace} ${ANNOTATIONS.failover}=CLUSTER`,
     },
   );
 }

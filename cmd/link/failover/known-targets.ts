@@ -5,7 +5,7 @@ import { formatSource, isOurs, type Source, sourceOf } from "../../../api/owners
 import { type Finding, isReason } from "../../../api/reasons.ts";
 import type { TargetFacts, TargetLink } from "../../../controller/failover/plan/targets.ts";
 import type { SkippedService } from "../status/report.ts";
-import { linkReport } from "../status/status.ts";
+import { linkReport } from "../status/link-report.ts";
 
 /** What this cluster has of others' Services: Links to clusters, and mirrors. */
 export class KnownTargets {

@@ -1,65 +1,58 @@
-import { Command, Option } from "commander";
-import { stringify } from "yaml";
+import { Command } from "commander";
 import { CliError, EXIT_CODES } from "../cli-error.ts";
 import { openCluster } from "../cluster-access.ts";
-import { addClusterFlags, parseClusterName, parseCount, timeoutFlag } from "../flags.ts";
+import { addExamples } from "../examples.ts";
+import { addClusterFlags, parseClusterName, timeoutFlag } from "../flags.ts";
 import type { Runtime } from "../runtime.ts";
-import { install, requireClusterName } from "./install.ts";
+import { requireClusterName } from "./cluster-name.ts";
+import { install } from "./install.ts";
+import { addInstallationFlags, type InstallationFlags } from "./installation-flags.ts";
 import { renderManifests } from "./manifests.ts";
+import { toYamlStream } from "./print-manifests.ts";
 
-interface Flags {
+interface Flags extends InstallationFlags {
   context?: string;
   kubeconfig?: string;
   clusterName?: string;
-  image?: string;
-  replicas?: number;
-  dryRun: boolean;
-  output?: "yaml";
-  wait: boolean;
+  preflight: boolean;
   timeout: number;
 }
 
 /** `link install`. */
 export function installCommand(runtime: Runtime): Command {
   const command = new Command("install")
-    .summary("install or upgrade Isthmus in a cluster")
+    .summary("install Isthmus in a cluster")
     .description(
-      "Applies the manifests of controller and gateways and waits until they run. Giving it again changes nothing that is as it should be.",
+      "Looks whether the cluster can take it, applies the manifests of controller and gateways, and waits until they run. Giving it again changes nothing that is as it should be, and puts back what others changed. Interrupted with Ctrl-C, a first installation is taken back.",
     );
-  return addClusterFlags(command, "context of the cluster; default: the current one")
+  addExamples(command, [
+    ["link install --context west", "Install into west and wait until it runs"],
+    [
+      "link install --context west --components nodeport",
+      "For a cluster without load balancers: reach the gateway at a port of each node",
+    ],
+    [
+      "link install --context west -o yaml | kubectl apply --server-side -f -",
+      "Let kubectl apply it, or keep it in Git",
+    ],
+  ]);
+  addClusterFlags(command, "context of the cluster; default: the current one").option(
+    "--cluster-name <name>",
+    "name of the cluster among its peers; default: the context's name made a DNS label",
+    parseClusterName,
+  );
+  return addInstallationFlags(command, "that of the manifests")
     .option(
-      "--cluster-name <name>",
-      "name of the cluster among its peers; default: the context's name made a DNS label",
-      parseClusterName,
+      "--no-preflight",
+      "do not look first whether the cluster can take it (link check --pre)",
     )
-    .option("--image <reference>", "image of controller and gateways")
-    .option("--replicas <n>", "replicas of controller and of gateways", parseCount)
-    .option("--dry-run", "only say what would be applied", false)
-    .addOption(
-      new Option("-o, --output <format>", "print the manifests and apply nothing").choices([
-        "yaml",
-      ]),
-    )
-    .option("--no-wait", "do not wait until everything runs")
     .addOption(timeoutFlag("120s"))
-    .addHelpText(
-      "after",
-      "\nExamples:\n  link install --context west\n  link install --context west -o yaml | kubectl apply --server-side -f -",
-    )
     .action(async (flags: Flags) => {
       if (flags.output === "yaml") return await printManifests(flags, runtime);
       const access = openCluster(flags);
       try {
-        await install({
-          access,
-          clusterName: flags.clusterName,
-          image: flags.image,
-          replicas: flags.replicas,
-          dryRun: flags.dryRun,
-          wait: flags.wait,
-          timeoutMs: flags.timeout,
-          ...runtime,
-        });
+        const { timeout: timeoutMs, ...choices } = flags;
+        await install({ access, ...choices, timeoutMs, ...runtime });
       } finally {
         await access.client.close();
       }
@@ -68,13 +61,9 @@ export function installCommand(runtime: Runtime): Command {
 
 /** Needs no cluster, and no kubeconfig either when the name is given. */
 async function printManifests(flags: Flags, runtime: Runtime): Promise<void> {
-  const manifests = await renderManifests({
-    clusterName: flags.clusterName ?? (await nameOfContext(flags)),
-    image: flags.image,
-    replicas: flags.replicas,
-  });
-  const documents = manifests.map(({ object }) => stringify(object, { lineWidth: 100 }));
-  runtime.write(documents.join("---\n"));
+  const clusterName = flags.clusterName ?? (await nameOfContext(flags));
+  const manifests = await renderManifests({ ...flags, clusterName });
+  runtime.write(toYamlStream(manifests.map(({ object }) => object)));
 }
 
 async function nameOfContext(flags: Flags): Promise<string> {

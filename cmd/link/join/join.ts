@@ -1,8 +1,6 @@
 import type { Clock } from "../../../api/clock.ts";
-import { INSTALL_NAMESPACE, linkServiceAccountName } from "../../../api/names.ts";
-import { RESOURCES } from "../../../api/resources.ts";
-import { resourcePath } from "../../../kube/client/resource-path.ts";
-import { CliError, EXIT_CODES, toCliError } from "../cli-error.ts";
+import { linkServiceAccountName } from "../../../api/names.ts";
+import { EXIT_CODES, toCliError } from "../cli-error.ts";
 import type { ClusterAccess } from "../cluster-access.ts";
 import type { Reporter } from "../reporter.ts";
 import {
@@ -13,11 +11,9 @@ import {
 } from "./consumer-objects.ts";
 import { Ledger } from "./ledger.ts";
 import { waitForLink } from "./link-ready.ts";
+import { requestLinkToken, TOKEN_LIFETIME_MS } from "./link-token.ts";
 import { type Direction, type JoinPlan, planJoin } from "./preflight.ts";
 import { providerObjects } from "./provider-objects.ts";
-
-/** The controller renews the token long before; a link that never came up leaves one that is soon worthless. */
-const TOKEN_LIFETIME_SECONDS = 3600;
 
 export interface JoinOptions {
   provider: ClusterAccess;
@@ -27,6 +23,8 @@ export interface JoinOptions {
   /** URL by which the consumer's pods reach the provider's API; default: that of the context. */
   server?: string | undefined;
   gateway?: GatewayEndpoint | undefined;
+  /** Lifetime of the credentials' tokens, of the first and of those it is renewed by; default: an hour. */
+  tokenLifetimeMs?: number | undefined;
   /** Join the other way round as well. */
   mutual: boolean;
   /** With `mutual`: URL by which the provider's pods reach the consumer's API. */
@@ -110,18 +108,23 @@ async function write(plan: JoinPlan, ledger: Ledger, options: JoinOptions): Prom
   const { direction, provider, consumer, linkName, endpoint, update } = plan;
   const { reporter, signal } = options;
   reporter.progress(`joining ${consumer.clusterName} to ${provider.clusterName}`);
-  for (const { resource, object } of providerObjects(consumer)) {
+  for (const { resource, object } of providerObjects(consumer, provider)) {
     signal.throwIfAborted();
     await ledger.apply(direction.provider, resource, object, signal);
   }
   reporter.done(
     `${provider.clusterName}: account ${linkServiceAccountName(consumer.clusterName)} and Peer ${consumer.clusterName}`,
   );
-  const token = await requestToken(direction.provider, consumer.clusterName, signal);
+  const token = await requestLinkToken(
+    direction.provider,
+    consumer.clusterName,
+    options.tokenLifetimeMs ?? TOKEN_LIFETIME_MS,
+    signal,
+  );
   const kubeconfig = linkKubeconfig(provider.clusterName, endpoint, token);
   for (const { resource, object } of [
     credentialsObject(linkName, provider.clusterName, kubeconfig),
-    linkObject(linkName, provider, direction.gateway),
+    linkObject(linkName, provider, plan.gateway),
   ]) {
     signal.throwIfAborted();
     await ledger.apply(direction.consumer, resource, object, signal);
@@ -129,27 +132,6 @@ async function write(plan: JoinPlan, ledger: Ledger, options: JoinOptions): Prom
   reporter.done(
     `${consumer.clusterName}: credentials and Link ${linkName}${update ? ", which existed and is updated" : ""}`,
   );
-}
-
-async function requestToken(
-  { client }: ClusterAccess,
-  consumer: string,
-  signal: AbortSignal,
-): Promise<string> {
-  const key = { namespace: INSTALL_NAMESPACE, name: linkServiceAccountName(consumer) };
-  const answer = await client.request<{ status?: { token?: string } }>({
-    method: "POST",
-    path: resourcePath(RESOURCES.serviceAccounts, key, "token"),
-    body: {
-      apiVersion: "authentication.k8s.io/v1",
-      kind: "TokenRequest",
-      spec: { expirationSeconds: TOKEN_LIFETIME_SECONDS },
-    },
-    signal,
-  });
-  const token = answer.status?.token;
-  if (token !== undefined) return token;
-  throw new CliError(`no token was issued for ServiceAccount ${key.namespace}/${key.name}`);
 }
 
 async function waitForPlan({ direction, linkName }: JoinPlan, options: JoinOptions): Promise<void> {

@@ -34,13 +34,7 @@ export class Ledger {
     object: T,
     signal: AbortSignal,
   ): Promise<T> {
-    const before = await access.client.find<T>(resource, object.metadata, { signal });
-    if (before !== undefined && !isMadeByLink(before)) {
-      throw new CliError(
-        `context ${access.contextName}: ${titleOf(resource, before)} exists and was not made by link join`,
-        { fix: "delete or rename it; it is left as it is" },
-      );
-    }
+    const before = await findMadeByLink<T>(access, resource, object, signal);
     // Without the signal: an interrupted write may have happened, and has to be in the ledger.
     const after = await access.client.apply<T>(resource, object, {
       fieldManager: CLI_FIELD_MANAGER,
@@ -78,6 +72,24 @@ export class Ledger {
     }
     return complete;
   }
+}
+
+/**
+ * The object of that name, if there is one.
+ * @throws CliError when `link join` did not make it.
+ */
+export async function findMadeByLink<T extends KubeObject>(
+  access: ClusterAccess,
+  resource: Resource,
+  { metadata }: KubeObject,
+  signal: AbortSignal,
+): Promise<T | undefined> {
+  const found = await access.client.find<T>(resource, metadata, { signal });
+  if (found === undefined || isMadeByLink(found)) return found;
+  throw new CliError(
+    `context ${access.contextName}: ${titleOf(resource, found)} exists and was not made by link join`,
+    { fix: "delete or rename it; it is left as it is" },
+  );
 }
 
 async function undoOne({ access, resource, after, before }: Entry, clock: Clock): Promise<void> {

@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { clusterNameOf, type Link, linkSpecSchema } from "../../../api/link.ts";
 import { GATEWAY_NAME, gatewayIdentity, INSTALL_NAMESPACE } from "../../../api/names.ts";
-import type { ConfigMap, Service } from "../../../api/objects.ts";
+import type { ConfigMap } from "../../../api/objects.ts";
 import { type Peer, parsePeerSpec } from "../../../api/peer.ts";
 import { RESOURCES } from "../../../api/resources.ts";
 import { CliError, EXIT_CODES } from "../cli-error.ts";
@@ -9,6 +9,7 @@ import type { ClusterAccess } from "../cluster-access.ts";
 import { type ClusterIdentity, requireIdentity } from "../identity.ts";
 import type { Reporter } from "../reporter.ts";
 import type { GatewayEndpoint, ProviderEndpoint } from "./consumer-objects.ts";
+import { endpointForLink, findGateway } from "./gateway-endpoint.ts";
 
 /** One direction of a join: the consumer gets the provider's Services. */
 export interface Direction {
@@ -30,6 +31,7 @@ export interface JoinPlan {
   readonly consumer: ClusterIdentity;
   readonly linkName: string;
   readonly endpoint: ProviderEndpoint;
+  readonly gateway: GatewayEndpoint;
   /** The Link exists already. */
   readonly update: boolean;
 }
@@ -52,10 +54,8 @@ export async function planJoin(
   const update = await checkLinks(direction.consumer, linkName, provider.clusterName, signal);
   await checkPeer(direction.provider, consumer, signal);
   const endpoint = await endpointOf(direction, reporter, signal);
-  if (direction.gateway.addresses === undefined) {
-    await checkGatewayAddress(direction.provider, reporter, signal);
-  }
-  return { direction, provider, consumer, linkName, endpoint, update };
+  const gateway = await gatewayOf(direction, reporter, signal);
+  return { direction, provider, consumer, linkName, endpoint, gateway, update };
 }
 
 function checkNames(direction: Direction, provider: ClusterIdentity, consumer: ClusterIdentity) {
@@ -78,7 +78,11 @@ function checkNames(direction: Direction, provider: ClusterIdentity, consumer: C
   }
 }
 
-async function checkLinks(
+/**
+ * Whether the Link exists already, and is to be updated.
+ * @throws CliError when it leads elsewhere, is being deleted, or another one leads to that cluster.
+ */
+export async function checkLinks(
   { client, contextName }: ClusterAccess,
   linkName: string,
   clusterName: string,
@@ -142,8 +146,12 @@ function certificatesOf(bundle: string): string[] {
   return blocks.map((block) => block.replaceAll(/\s+/g, ""));
 }
 
-async function endpointOf(
-  { provider, server: flag, serverFlag }: Direction,
+/**
+ * How the provider's API server is reached from the consumer's pods.
+ * @throws CliError when it cannot be.
+ */
+export async function endpointOf(
+  { provider, server: flag, serverFlag }: Pick<Direction, "provider" | "server" | "serverFlag">,
   reporter: Reporter,
   signal: AbortSignal,
 ): Promise<ProviderEndpoint> {
@@ -189,21 +197,19 @@ async function publishedCa(
   );
 }
 
-async function checkGatewayAddress(
-  { client, contextName }: ClusterAccess,
+/** What the flags say of the provider's gateway, and for the rest what the cluster says of it. */
+async function gatewayOf(
+  { provider, gateway: { addresses, port } }: Direction,
   reporter: Reporter,
   signal: AbortSignal,
-): Promise<void> {
-  const key = { namespace: INSTALL_NAMESPACE, name: GATEWAY_NAME };
-  const service = await client.find<Service>(RESOURCES.services, key, { signal });
-  if (service === undefined) {
-    throw new CliError(`context ${contextName}: Service ${key.namespace}/${key.name} is missing`, {
-      fix: `link install --context ${contextName}`,
-    });
-  }
-  if ((service.status?.loadBalancer?.ingress ?? []).length === 0) {
+): Promise<GatewayEndpoint> {
+  if (addresses !== undefined) return { addresses, port };
+  const found = await findGateway(provider, signal);
+  if (found.addresses.length === 0) {
     reporter.warn(
-      `context ${contextName}: Service ${key.namespace}/${key.name} has no address yet; without a load balancer, name one with --gateway-address`,
+      `context ${provider.contextName}: Service ${INSTALL_NAMESPACE}/${GATEWAY_NAME} has no load balancer address yet; without a load balancer, name one with --gateway-address`,
     );
   }
+  const endpoint = endpointForLink(found);
+  return { ...endpoint, port: port ?? endpoint.port };
 }

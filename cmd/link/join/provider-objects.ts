@@ -5,6 +5,7 @@ import {
   linkServiceAccountName,
 } from "../../../api/names.ts";
 import type { KubeObject } from "../../../api/objects.ts";
+import { joinedPeer } from "../../../api/peer.ts";
 import { type Resource, RESOURCES } from "../../../api/resources.ts";
 import type { ClusterIdentity } from "../identity.ts";
 import { OWNED_LABELS } from "../owned-labels.ts";
@@ -32,23 +33,19 @@ export function providerKeys(consumer: string): { resource: Resource; name: stri
 /**
  * The consumer's account on the provider with exactly its rights, and the Peer
  * by which the provider's gateway knows it, in the order of their making.
+ * @param provider its `namespaces`: where these are listed nothing is bound in
+ *   the whole cluster; what may be read there comes with the installation.
  */
-export function providerObjects(consumer: ClusterIdentity): JoinObject[] {
+export function providerObjects(
+  consumer: ClusterIdentity,
+  { namespaces }: Pick<ClusterIdentity, "namespaces"> = {},
+): JoinObject[] {
   const name = linkServiceAccountName(consumer.clusterName);
   const namespaced = { name, namespace: INSTALL_NAMESPACE, labels: OWNED_LABELS };
   const subjects = [{ kind: "ServiceAccount", name, namespace: INSTALL_NAMESPACE }];
   return [
     { resource: RESOURCES.serviceAccounts, object: { metadata: namespaced } },
-    {
-      resource: RESOURCES.clusterRoleBindings,
-      object: withBody(
-        { metadata: { name, labels: OWNED_LABELS } },
-        {
-          roleRef: { apiGroup: RBAC_GROUP, kind: "ClusterRole", name: LINK_CLUSTER_ROLE },
-          subjects,
-        },
-      ),
-    },
+    ...(namespaces === undefined ? [everywhere(consumer.clusterName)] : []),
     {
       resource: RESOURCES.roles,
       object: withBody({ metadata: namespaced }, { rules: ownRules(consumer.clusterName) }),
@@ -60,8 +57,33 @@ export function providerObjects(consumer: ClusterIdentity): JoinObject[] {
         { roleRef: { apiGroup: RBAC_GROUP, kind: "Role", name }, subjects },
       ),
     },
-    { resource: RESOURCES.peers, object: peerObject(consumer) },
+    {
+      resource: RESOURCES.peers,
+      object: joinedPeer(
+        {
+          clusterName: consumer.clusterName,
+          identity: consumer.gatewayIdentity,
+          trustBundle: consumer.trustBundle,
+        },
+        { namespace: INSTALL_NAMESPACE },
+      ),
+    },
   ];
+}
+
+/** The right to read Services and their endpoints in every namespace. */
+export function everywhere(consumer: string): JoinObject {
+  const name = linkServiceAccountName(consumer);
+  return {
+    resource: RESOURCES.clusterRoleBindings,
+    object: withBody(
+      { metadata: { name, labels: OWNED_LABELS } },
+      {
+        roleRef: { apiGroup: RBAC_GROUP, kind: "ClusterRole", name: LINK_CLUSTER_ROLE },
+        subjects: [{ kind: "ServiceAccount", name, namespace: INSTALL_NAMESPACE }],
+      },
+    ),
+  };
 }
 
 /** What concerns this consumer alone: who we are, its own Peer, its own account and tokens for it. */
@@ -93,13 +115,6 @@ function ownRules(consumer: string) {
       verbs: ["create"],
     },
   ];
-}
-
-function peerObject({ clusterName, gatewayIdentity, trustBundle }: ClusterIdentity): KubeObject {
-  return withBody(
-    { metadata: { name: clusterName, namespace: INSTALL_NAMESPACE, labels: OWNED_LABELS } },
-    { spec: { clusterName, identity: gatewayIdentity, trustBundle } },
-  );
 }
 
 /** An object with fields that {@link KubeObject} leaves untyped. */

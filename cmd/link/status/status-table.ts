@@ -1,21 +1,33 @@
 import { createColors } from "picocolors";
-import { ageOf, type Colors, formatTable } from "../table.ts";
-import type { LinkReport, MirrorReport, StatusReport } from "./report.ts";
+import { plainText } from "../../../api/plain-text.ts";
+import {
+  ageOf,
+  type Colors,
+  formatLatency,
+  formatTable,
+  notReadSection,
+  stateColor,
+  timeLeft,
+} from "../table.ts";
+import type { LinkDetails, MirrorReport, SkippedService, StatusReport } from "./report.ts";
 
 /** A report as tables for people; ages are counted from `nowMs`. */
 export function formatStatus(report: StatusReport, nowMs: number, useColor: boolean): string {
   const colors = createColors(useColor);
   const sections = [
     linksSection(report.links, nowMs, colors),
-    ...report.links.map((link) => troubleSection(link, colors)),
+    conditionsSection(report.links, nowMs, colors),
+    addressesSection(report.links, colors),
     mirrorsSection(report.mirrors, colors),
     skippedSection(report, nowMs, colors),
     peersSection(report, nowMs, colors),
+    certificatesSection(report, nowMs, colors),
+    notReadSection(report.notRead, colors),
   ];
   return `${sections.filter((section) => section !== "").join("\n\n")}\n`;
 }
 
-function linksSection(links: readonly LinkReport[], nowMs: number, colors: Colors): string {
+function linksSection(links: readonly LinkDetails[], nowMs: number, colors: Colors): string {
   if (links.length === 0) {
     return "No links: this cluster uses no other cluster's Services (link join PROVIDER).";
   }
@@ -24,44 +36,74 @@ function linksSection(links: readonly LinkReport[], nowMs: number, colors: Color
     link.cluster,
     stateColor(link.ready, colors),
     link.reason,
-    String(link.mirrored),
-    String(link.skipped),
-    link.gateway.join(", ") || "-",
+    String(link.open),
+    link.closed === 0 ? "0" : colors.yellow(String(link.closed)),
+    link.skipped === 0 ? "0" : colors.yellow(String(link.skipped)),
+    formatLatency(link.latencyMs),
+    timeLeft(link.tokenExpiresAt, nowMs, colors),
+    timeLeft(link.trustExpiresAt, nowMs, colors),
+    plainText(link.gateway.join(", ")) || "-",
     ageOf(link.createdAt, nowMs),
   ]);
-  const head = ["LINK", "CLUSTER", "READY", "REASON", "MIRRORED", "SKIPPED", "GATEWAY", "AGE"];
-  return formatTable(head, rows, colors);
+  const head = ["LINK", "CLUSTER", "READY", "REASON", "OPEN", "CLOSED", "SKIPPED", "LATENCY"];
+  return formatTable([...head, "TOKEN", "CA", "GATEWAY", "AGE"], rows, colors);
 }
 
-/** The conditions that are not True, in full. */
-function troubleSection({ name, conditions }: LinkReport, colors: Colors): string {
-  return conditions
-    .filter(({ status }) => status !== "True")
-    .map(
-      ({ type, status, reason, message }) =>
-        `${colors.bold(`${name}: ${type} is ${status}`)} (${reason}): ${message}`,
-    )
-    .join("\n");
+function conditionsSection(links: readonly LinkDetails[], nowMs: number, colors: Colors): string {
+  const rows = links.flatMap(({ name, conditions }) =>
+    conditions.map(({ type, status, lastTransitionTime, reason, message }) => [
+      name,
+      type,
+      stateColor(status, colors),
+      ageOf(lastTransitionTime, nowMs),
+      reason,
+      message,
+    ]),
+  );
+  if (rows.length === 0) return "";
+  return formatTable(["LINK", "CONDITION", "STATUS", "SINCE", "REASON", "MESSAGE"], rows, colors);
+}
+
+/** Of Links with several addresses: with one, the first table says it all. */
+function addressesSection(links: readonly LinkDetails[], colors: Colors): string {
+  const rows = links
+    .filter(({ addresses }) => addresses.length > 1)
+    .flatMap(({ name, addresses }) =>
+      addresses.map(({ address, up, latencyMs }) => [
+        name,
+        plainText(address),
+        stateColor(up ? "up" : "down", colors),
+        formatLatency(latencyMs),
+      ]),
+    );
+  return rows.length === 0
+    ? ""
+    : formatTable(["LINK", "ADDRESS", "STATE", "LATENCY"], rows, colors);
 }
 
 function mirrorsSection(mirrors: readonly MirrorReport[], colors: Colors): string {
   if (mirrors.length === 0) return "";
   const rows = mirrors.map(({ source, mirror, state, reason, message }) => [
-    source,
+    plainText(source),
     mirror,
     stateColor(state, colors),
-    state === "open" ? reason : `${reason}${message === "" ? "" : `: ${message}`}`,
+    state === "open" || message === "" ? reason : `${reason}: ${plainText(message)}`,
   ]);
   return formatTable(["SOURCE", "MIRROR", "STATE", "REASON"], rows, colors);
 }
 
-function skippedSection({ skipped }: StatusReport, nowMs: number, colors: Colors): string {
+/** What is not mirrored and why, as `link status` and `link services` show it. */
+export function skippedSection(
+  { skipped }: { readonly skipped: readonly SkippedService[] },
+  nowMs: number,
+  colors: Colors,
+): string {
   if (skipped.length === 0) return "";
   const rows = skipped.map(({ link, source, reason, message, lastSeenAt }) => [
     link,
-    source === "" ? "-" : source,
+    source === "" ? "-" : plainText(source),
     colors.yellow(reason),
-    message,
+    plainText(message),
     ageOf(lastSeenAt, nowMs),
   ]);
   return formatTable(["LINK", "SKIPPED", "REASON", "MESSAGE", "SEEN"], rows, colors);
@@ -73,7 +115,15 @@ function peersSection({ peers }: StatusReport, nowMs: number, colors: Colors): s
   return formatTable(["PEER (may use exports of this cluster)", "AGE"], rows, colors);
 }
 
-function stateColor(state: string, colors: Colors): string {
-  if (state === "True" || state === "open") return colors.green(state);
-  return state === "Unknown" ? colors.yellow(state) : colors.red(state);
+function certificatesSection(
+  { certificates }: StatusReport,
+  nowMs: number,
+  colors: Colors,
+): string {
+  if (certificates.length === 0) return "";
+  const rows = certificates.map(({ name, expiresAt }) => [
+    name,
+    timeLeft(expiresAt, nowMs, colors),
+  ]);
+  return formatTable(["CERTIFICATE (of this cluster)", "EXPIRES IN"], rows, colors);
 }

@@ -1,20 +1,18 @@
-import { clusterNameOf, type Link, linkSpecSchema } from "../../../api/link.ts";
-import {
-  ANNOTATIONS,
-  CONFIG_CLUSTER_NAME_KEY,
-  CONFIG_MAP_NAME,
-  INSTALL_NAMESPACE,
-  LABELS,
-  MANAGED_BY,
-} from "../../../api/names.ts";
-import { type ConfigMap, type KubeObject, keyOf, type Service } from "../../../api/objects.ts";
+import { CONTROLLER_HEALTH_PORT, CONTROLLER_NAME, INSTALL_NAMESPACE } from "../../../api/names.ts";
+import type { KubeObject, Service } from "../../../api/objects.ts";
+import { isOurs } from "../../../api/ownership.ts";
 import { RESOURCES } from "../../../api/resources.ts";
-import { isApiError } from "../../../kube/client/api-error.ts";
-import { CliError } from "../cli-error.ts";
 import type { ClusterAccess } from "../cluster-access.ts";
-import { currentConditions } from "../join/link-ready.ts";
+import type { InstallationRecord } from "../install/manifests.ts";
+import { listInScope, NO_INSTALLATION, readInstallation } from "../installation.ts";
+import { chooseLinks } from "../links.ts";
 import { listAll } from "../list-all.ts";
-import type { LinkReport, MirrorReport, StatusReport } from "./report.ts";
+import type { Metrics } from "../metrics-text.ts";
+import { ReadingGaps } from "../not-read.ts";
+import { type PodMetrics, readPodMetrics } from "../pod-metrics.ts";
+import { certificatesOf, linkDetails } from "./link-report.ts";
+import { mirrorReport, mirrorSelector } from "./mirrors.ts";
+import type { MirrorReport, StatusReport } from "./report.ts";
 import { skippedServices } from "./skipped.ts";
 
 export interface StatusOptions {
@@ -25,108 +23,69 @@ export interface StatusOptions {
 }
 
 /**
- * Reads the state of links, mirrors and peers.
- * @throws CliError when Isthmus is not installed, or there is no Link of that name.
+ * Reads the state of links, mirrors and peers. What cannot be read besides the
+ * Links is left out, and the report says so.
+ * @throws CliError when Isthmus is not installed, the Links cannot be read, or there is none of that name.
  */
-export async function readStatus({
-  access,
-  linkName,
-  signal,
-}: StatusOptions): Promise<StatusReport> {
-  const { client, contextName } = access;
-  const inSystem = { namespace: INSTALL_NAMESPACE };
-  const selector = linkName === undefined ? LABELS.link : `${LABELS.link}=${linkName}`;
-  const configKey = { ...inSystem, name: CONFIG_MAP_NAME };
-  const [links, services, events, peers, config] = await Promise.all([
-    listLinks(access, signal),
-    listAll<Service>(access, RESOURCES.services, {
-      labelSelector: `${LABELS.managedBy}=${MANAGED_BY},${selector}`,
+export async function readStatus(options: StatusOptions): Promise<StatusReport> {
+  const { access, linkName, signal } = options;
+  const links = await chooseLinks(access, linkName, signal);
+  const gaps = new ReadingGaps(signal);
+  const inSystem = { namespace: INSTALL_NAMESPACE, signal };
+  const installation = await gaps.orElse(
+    "configuration of the installation",
+    readInstallation(access, signal),
+    NO_INSTALLATION,
+  );
+  const [mirrors, events, peers, controllers] = await Promise.all([
+    gaps.orElse("mirrors", readMirrors(options, installation), []),
+    gaps.orElse(
+      "Events, which say what is skipped",
+      listAll(access, RESOURCES.events, inSystem),
+      [],
+    ),
+    gaps.orElse("Peers", listAll(access, RESOURCES.peers, inSystem), []),
+    readPodMetrics({
+      access,
+      app: CONTROLLER_NAME,
+      port: CONTROLLER_HEALTH_PORT,
+      gaps,
       signal,
     }),
-    listAll(access, RESOURCES.events, { ...inSystem, signal }),
-    listAll(access, RESOURCES.peers, { ...inSystem, signal }),
-    client.find<ConfigMap>(RESOURCES.configMaps, configKey, { signal }),
   ]);
-  const chosen = links.filter(
-    ({ metadata }) => linkName === undefined || metadata.name === linkName,
-  );
-  if (linkName !== undefined && chosen.length === 0) {
-    const known = links.map(({ metadata }) => metadata.name);
-    throw new CliError(`context ${contextName}: Link ${linkName} does not exist`, {
-      fix:
-        known.length > 0
-          ? `one of: ${known.join(", ")}`
-          : `link join PROVIDER --context ${contextName}`,
-    });
-  }
-  const mirrors = services.map(mirrorReport).toSorted((a, b) => compare(a.mirror, b.mirror));
-  const reports = chosen.map(linkReport).toSorted((a, b) => compare(a.name, b.name));
+  const metrics = leaderOf(controllers);
+  const details = links.map((link) => linkDetails(link, mirrors, metrics));
   return {
-    cluster: config?.data?.[CONFIG_CLUSTER_NAME_KEY] ?? "",
-    links: reports,
+    cluster: installation.clusterName ?? "",
+    links: details,
     mirrors,
-    skipped: skippedServices(events, reports, mirrors),
+    skipped: skippedServices(events, details, mirrors),
     peers: linkName === undefined ? peers.map(peerReport) : [],
+    certificates: linkName === undefined ? certificatesOf(metrics) : [],
+    notRead: [],
   };
 }
 
-/**
- * Every Link of a cluster.
- * @throws CliError when Isthmus is not installed.
- */
-export async function listLinks(access: ClusterAccess, signal: AbortSignal): Promise<Link[]> {
-  try {
-    return await listAll<Link>(access, RESOURCES.links, { namespace: INSTALL_NAMESPACE, signal });
-  } catch (error) {
-    if (!isApiError(error, 404)) throw error;
-    throw new CliError(`context ${access.contextName}: Isthmus is not installed there`, {
-      fix: `link install --context ${access.contextName}`,
-      cause: error,
-    });
-  }
+async function readMirrors(
+  { access, linkName, signal }: StatusOptions,
+  installation: InstallationRecord,
+): Promise<MirrorReport[]> {
+  const services = await listInScope<Service>(access, RESOURCES.services, {
+    installation,
+    labelSelector: mirrorSelector(linkName),
+    signal,
+  });
+  return services
+    .filter(isOurs)
+    .map(mirrorReport)
+    .toSorted((a, b) => (a.mirror < b.mirror ? -1 : 1));
 }
 
-/** A Link in the words of `link status`. */
-export function linkReport(link: Link): LinkReport {
-  const { metadata, status = {} } = link;
-  const spec = linkSpecSchema.safeParse(link.spec);
-  const conditions = currentConditions(link);
-  const ready = conditions.find(({ type }) => type === "Ready");
-  const port = status.gatewayPort === undefined ? "" : `:${status.gatewayPort}`;
-  return {
-    name: metadata.name,
-    cluster: spec.success ? clusterNameOf(link, spec.data) : metadata.name,
-    ready: ready?.status ?? "Unknown",
-    reason: metadata.deletionTimestamp === undefined ? (ready?.reason ?? "Pending") : "Deleting",
-    message: ready?.message ?? "the controller has not looked at it yet",
-    mirrored: status.mirroredServices ?? 0,
-    skipped: status.skippedServices ?? 0,
-    gateway: (status.gatewayAddresses ?? []).map((address) => withPort(address, port)),
-    createdAt: metadata.creationTimestamp ?? "",
-    conditions,
-  };
-}
-
-function withPort(address: string, port: string): string {
-  return address.includes(":") && port !== "" ? `[${address}]${port}` : `${address}${port}`;
-}
-
-function mirrorReport(service: Service): MirrorReport {
-  const { labels = {}, annotations = {} } = service.metadata;
-  return {
-    link: labels[LABELS.link] ?? "",
-    source: annotations[ANNOTATIONS.source] ?? "",
-    mirror: keyOf(service),
-    state: annotations[ANNOTATIONS.state] ?? "unknown",
-    reason: annotations[ANNOTATIONS.stateReason] ?? "",
-    message: annotations[ANNOTATIONS.stateMessage] ?? "",
-  };
+/** The metrics of the replica that leads: only it knows the links. */
+function leaderOf(controllers: readonly PodMetrics[]): Metrics | undefined {
+  return controllers.find(({ metrics }) => metrics?.sum("isthmus_leader") === 1)?.metrics;
 }
 
 function peerReport({ metadata }: KubeObject) {
   return { name: metadata.name, createdAt: metadata.creationTimestamp ?? "" };
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
 }

@@ -7,13 +7,17 @@ import { isApiError } from "../../../kube/client/api-error.ts";
 import type { ClusterAccess } from "../cluster-access.ts";
 import { listAll } from "../list-all.ts";
 
-/** Everything in the cluster that belongs to a Link's mirrors, by the rule of the controller. */
+/**
+ * Everything in the cluster that belongs to a Link's mirrors, by the rule of the controller.
+ * @param linkName undefined for those of every Link, also of one that is gone
+ */
 export async function mirrorObjectsOf(
   access: ClusterAccess,
-  linkName: string,
+  linkName: string | undefined,
   signal: AbortSignal,
 ): Promise<OwnObject[]> {
-  const labelSelector = `${LABELS.managedBy}=${MANAGED_BY},${LABELS.link}=${linkName}`;
+  const ofLink = linkName === undefined ? LABELS.link : `${LABELS.link}=${linkName}`;
+  const labelSelector = `${LABELS.managedBy}=${MANAGED_BY},${ofLink}`;
   const kinds = [RESOURCES.services, RESOURCES.endpointSlices, RESOURCES.endpoints];
   const lists = await Promise.all(
     kinds.map(async (resource) => {

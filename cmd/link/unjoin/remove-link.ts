@@ -1,3 +1,4 @@
+import type { Clock } from "../../../api/clock.ts";
 import type { Link } from "../../../api/link.ts";
 import { INSTALL_NAMESPACE, LEADER_LEASE_NAME, LINK_FINALIZER } from "../../../api/names.ts";
 import { RESOURCES } from "../../../api/resources.ts";
@@ -36,11 +37,17 @@ export async function removeLink(options: UnjoinOptions, link: Link): Promise<vo
   reporter.done(`removed Link ${linkName} and its mirrors`);
 }
 
+/** Whose mirrors are meant, and with what to remove them. */
+export type MirrorRemoval = Omit<UnjoinOptions, "linkName" | "provider" | "force"> & {
+  /** Absent: of every Link, also of those that are gone. */
+  linkName?: string | undefined;
+};
+
 /**
- * Removes what is left of a Link's mirrors, by the rules of the controller and without it.
+ * Removes what is left of mirrors, by the rules of the controller and without it.
  * @throws CliError when something comes back again and again
  */
-export async function removeMirrors(options: UnjoinOptions): Promise<void> {
+export async function removeMirrors(options: MirrorRemoval): Promise<void> {
   const { access, linkName, timeoutMs, reporter, clock, signal } = options;
   const look = async (): Promise<Sighting<true>> => {
     const objects = await mirrorObjectsOf(access, linkName, signal);
@@ -49,9 +56,10 @@ export async function removeMirrors(options: UnjoinOptions): Promise<void> {
     );
     if (removable.length === 0) return { found: true };
     for (const mirror of removable) await removeMirrorObject(access, mirror, signal);
-    return { missing: `removing ${removable.length} objects of its mirrors` };
+    return { missing: `removing ${removable.length} objects of mirrors` };
   };
-  await waitUntil(`removal of the mirrors of Link ${linkName}`, look, {
+  const whose = linkName === undefined ? "all Links" : `Link ${linkName}`;
+  await waitUntil(`removal of the mirrors of ${whose}`, look, {
     clock,
     signal,
     timeoutMs,
@@ -61,7 +69,9 @@ export async function removeMirrors(options: UnjoinOptions): Promise<void> {
 }
 
 /** What is deleted and stays: nobody waits for it, somebody has to know. */
-export async function warnOfHeld(options: UnjoinOptions): Promise<void> {
+export async function warnOfHeld(
+  options: Omit<MirrorRemoval, "timeoutMs" | "clock">,
+): Promise<void> {
   const { access, linkName, reporter, signal } = options;
   const objects = await mirrorObjectsOf(access, linkName, signal);
   for (const held of objects.filter(isHeld)) {
@@ -88,13 +98,13 @@ async function letGo(options: UnjoinOptions, uid: string | undefined): Promise<v
 
 async function untilGone(options: UnjoinOptions, uid: string | undefined): Promise<void> {
   const { access, linkName, timeoutMs, reporter, clock, signal } = options;
-  const controller = new ControllerWatch(access);
+  const controller = new ControllerWatch(access, clock);
   const look = async (): Promise<Sighting<true>> => {
     const link = await findLink(options);
     if (link === undefined || link.metadata.uid !== uid) return { found: true };
     const left = await mirrorObjectsOf(access, linkName, signal);
-    const leads = await controller.look(signal);
-    return { missing: `${whatKeeps(link, left.map(describeOwnObject))}; ${leads}` };
+    const reasons = [whatKeeps(link, left.map(describeOwnObject)), await controller.look(signal)];
+    return { missing: reasons.filter((reason) => reason !== "").join("; ") };
   };
   const kubectl = `kubectl --context ${access.contextName} -n ${INSTALL_NAMESPACE}`;
   await waitUntil(`removal of Link ${linkName}`, look, {
@@ -118,24 +128,34 @@ function whatKeeps(link: Link, left: readonly string[]): string {
     : "its mirrors are gone, the controller has not let it go yet";
 }
 
+/** A controller that leads renews its Lease every 2 s; one that is ending, or busy, may be late. */
+const LATE_MS = 10_000;
+
 /** Tells from the Lease, without comparing clocks, whether a controller works. */
 class ControllerWatch {
   readonly #access: ClusterAccess;
+  readonly #clock: Clock;
+  readonly #sinceMs: number;
   #first: string | undefined;
 
-  constructor(access: ClusterAccess) {
+  constructor(access: ClusterAccess, clock: Clock) {
     this.#access = access;
+    this.#clock = clock;
+    this.#sinceMs = clock.nowMs();
   }
 
+  /** In words; empty as long as there is nothing to say. */
   async look(signal: AbortSignal): Promise<string> {
     const key = { namespace: INSTALL_NAMESPACE, name: LEADER_LEASE_NAME };
     const lease = await this.#access.client.find<Lease>(RESOURCES.leases, key, { signal });
     const { holderIdentity = "", renewTime = "" } = lease?.spec ?? {};
     this.#first ??= renewTime;
     if (holderIdentity === "") return "no controller leads";
-    return renewTime === this.#first
-      ? `the controller ${holderIdentity} has not been heard of meanwhile`
-      : `the controller ${holderIdentity} works`;
+    if (renewTime !== this.#first) return `the controller ${holderIdentity} works`;
+    const waitedMs = this.#clock.nowMs() - this.#sinceMs;
+    return waitedMs < LATE_MS
+      ? ""
+      : `the controller ${holderIdentity} has not been heard of for ${Math.round(waitedMs / 1000)} s`;
   }
 }
 

@@ -9,6 +9,8 @@ export interface UnjoinOptions {
   linkName: string;
   /** The provider, if it can be reached; else what is left there is told. */
   provider?: ClusterAccess | undefined;
+  /** With `provider`: also removes its Link to this cluster, and what this cluster has for that. */
+  mutual?: boolean | undefined;
   /** Removes the mirrors and the Link's finalizer here, for when no controller does. */
   force: boolean;
   timeoutMs: number;

@@ -5,24 +5,55 @@ import {
   INSTALL_NAMESPACE,
   LABELS,
 } from "../../../api/names.ts";
-import type { ConfigMap, KubeObject, Secret } from "../../../api/objects.ts";
-import { type Resource, RESOURCES } from "../../../api/resources.ts";
+import type { ConfigMap, Secret } from "../../../api/objects.ts";
+import { RESOURCES } from "../../../api/resources.ts";
 import { KubeConnectionError } from "../../../kube/client/api-error.ts";
 import { CliError } from "../cli-error.ts";
 import type { ClusterAccess } from "../cluster-access.ts";
 import { providerKeys } from "../join/provider-objects.ts";
+import { linkNotFound } from "../not-found.ts";
 import { isMadeByLink } from "../owned-labels.ts";
 import { mirrorObjectsOf } from "./mirror-objects.ts";
+import { removeIfOurs } from "./remove-if-ours.ts";
 import { removeLink, removeMirrors, warnOfHeld } from "./remove-link.ts";
 import type { UnjoinOptions } from "./unjoin-options.ts";
 
 /**
  * Removes a Link with all its mirrors and its credentials, and the consumer's
- * account and Peer from the provider. What `link join` did not make is left.
- * Can be given again after a failure: it carries on.
+ * account and Peer from the provider; with `mutual` the same the other way
+ * round. What `link join` did not make is left. Can be given again after a
+ * failure: it carries on.
  * @throws CliError when there is nothing to unjoin, or the mirrors are not removed in time.
  */
 export async function unjoin(options: UnjoinOptions): Promise<void> {
+  const { access, provider, mutual = false } = options;
+  // Looked for before anything is removed: afterwards nobody can tell which Link it was.
+  const back = mutual && provider !== undefined ? await linksBack(options, provider) : [];
+  // Where an earlier attempt came as far as the other direction, this one is gone.
+  if (back.length === 0 || (await isThere(options))) await unjoinOne(options);
+  for (const linkName of back) {
+    await unjoinOne({ ...options, access: provider ?? access, provider: access, linkName });
+  }
+}
+
+/** Names of the provider's Links to the consumer. */
+async function linksBack(
+  { access, signal }: UnjoinOptions,
+  provider: ClusterAccess,
+): Promise<string[]> {
+  const consumer = await ownName(access, signal);
+  await providerName(provider, signal);
+  const query = { namespace: INSTALL_NAMESPACE, signal };
+  const { items } = await provider.client.list<Link>(RESOURCES.links, query);
+  return items.filter((link) => leadsTo(link) === consumer).map(({ metadata }) => metadata.name);
+}
+
+async function isThere({ access, linkName, signal }: UnjoinOptions): Promise<boolean> {
+  const link = await access.client.find<Link>(RESOURCES.links, inSystem(linkName), { signal });
+  return link !== undefined || (await credentialsOf(access, linkName, signal)).length > 0;
+}
+
+async function unjoinOne(options: UnjoinOptions): Promise<void> {
   const { access, linkName, provider, reporter, signal } = options;
   const link = await access.client.find<Link>(RESOURCES.links, inSystem(linkName), { signal });
   const secrets = await credentialsOf(access, linkName, signal);
@@ -31,12 +62,7 @@ export async function unjoin(options: UnjoinOptions): Promise<void> {
   const hasLeftovers = options.force && leftovers.length > 0;
   // A Link bears its provider's name by default: so the rest there can go when the Link has gone before.
   if (link === undefined && secrets.length === 0 && !hasLeftovers && there !== linkName) {
-    throw new CliError(`context ${access.contextName}: Link ${linkName} does not exist`, {
-      fix:
-        leftovers.length === 0
-          ? `see which there are: link status --context ${access.contextName}`
-          : `${leftovers.length} objects of its mirrors are left; a controller that runs removes them, and without one: link unjoin ${linkName} --context ${access.contextName} --force`,
-    });
+    throw await nothingToUnjoin(options, leftovers.length);
   }
   const consumer = await ownName(access, signal);
   if (provider !== undefined) checkProvider(provider, there, link);
@@ -44,26 +70,40 @@ export async function unjoin(options: UnjoinOptions): Promise<void> {
   else if (hasLeftovers) await removeMirrors(options);
   await warnOfHeld(options);
   for (const secret of secrets) {
-    await removeIfOurs(options, access, RESOURCES.secrets, secret.metadata.name);
+    const key = { resource: RESOURCES.secrets, name: secret.metadata.name };
+    await removeIfOurs(access, key, options);
   }
   const keys = consumer === undefined ? [] : providerKeys(consumer);
   if (provider !== undefined) {
-    for (const { resource, name } of keys) await removeIfOurs(options, provider, resource, name);
+    let found = 0;
+    for (const key of keys) if (await removeIfOurs(provider, key, options)) found += 1;
+    if (link === undefined && secrets.length + leftovers.length + found === 0) {
+      throw await nothingToUnjoin(options, 0);
+    }
     reporter.done(`cluster ${consumer ?? ""} is unjoined on both sides`);
     return;
   }
   reporter.done(`Link ${linkName} is gone, with its mirrors and credentials`);
-  if (keys.length === 0) return;
+  if (consumer === undefined) return;
   reporter.warn(
     "the provider still has the account and the Peer of this cluster; remove them there:",
   );
-  for (const { resource, name } of keys) reporter.info(removalCommand(resource, name));
+  reporter.info(`link unjoin --peer ${consumer} --context PROVIDER`);
 }
 
-function removalCommand({ plural, group, namespaced }: Resource, name: string): string {
-  const kind = group === "" ? plural : `${plural}.${group}`;
-  const namespace = namespaced ? ` -n ${INSTALL_NAMESPACE}` : "";
-  return `kubectl --context PROVIDER${namespace} delete ${kind} ${name} --ignore-not-found`;
+async function nothingToUnjoin(
+  { access, linkName, signal }: UnjoinOptions,
+  leftovers: number,
+): Promise<CliError> {
+  if (leftovers > 0) {
+    return new CliError(`context ${access.contextName}: Link ${linkName} does not exist`, {
+      fix: `${leftovers} objects of its mirrors are left; a controller that runs removes them, and without one: link unjoin ${linkName} --context ${access.contextName} --force`,
+    });
+  }
+  const query = { namespace: INSTALL_NAMESPACE, signal };
+  const { items } = await access.client.list<Link>(RESOURCES.links, query);
+  const known = items.map(({ metadata }) => metadata.name);
+  return linkNotFound(access, linkName, known);
 }
 
 function inSystem(name: string): { namespace: string; name: string } {
@@ -115,9 +155,8 @@ function checkProvider(
   there: string | undefined,
   link: Link | undefined,
 ): void {
-  const spec = linkSpecSchema.safeParse(link?.spec);
-  if (link === undefined || !spec.success || there === undefined) return;
-  const expected = clusterNameOf(link, spec.data);
+  const expected = link === undefined ? undefined : leadsTo(link);
+  if (link === undefined || expected === undefined || there === undefined) return;
   if (there === expected) return;
   throw new CliError(
     `context ${provider.contextName} is cluster ${there}, but Link ${link.metadata.name} leads to ${expected}`,
@@ -125,21 +164,8 @@ function checkProvider(
   );
 }
 
-async function removeIfOurs(
-  { reporter, signal }: UnjoinOptions,
-  { client, contextName }: ClusterAccess,
-  resource: Resource,
-  name: string,
-): Promise<void> {
-  const key = resource.namespaced ? inSystem(name) : { name };
-  const found = await client.find<KubeObject>(resource, key, { signal });
-  if (found === undefined) return;
-  const title = `${resource.kind} ${name} (context ${contextName})`;
-  if (!isMadeByLink(found)) {
-    reporter.warn(`${title} was not made by link join and is left`);
-    return;
-  }
-  const { uid } = found.metadata;
-  await client.remove(resource, key, { ...(uid !== undefined && { uid }), signal });
-  reporter.done(`removed ${title}`);
+/** The cluster that a Link leads to; undefined where its spec cannot be read. */
+function leadsTo(link: Link): string | undefined {
+  const spec = linkSpecSchema.safeParse(link.spec);
+  return spec.success ? clusterNameOf(link, spec.data) : undefined;
 }

@@ -4,20 +4,13 @@ import { REASONS } from "../../../api/reasons.ts";
 import { RESOURCES } from "../../../api/resources.ts";
 import type { Startable } from "../../../api/startable.ts";
 import { isApiError } from "../../../kube/client/api-error.ts";
-import type { KubeClient } from "../../../kube/client/client.ts";
+import { requestToken } from "../../../kube/client/request-token.ts";
 import type { ReconcileContext, Result } from "../../../kube/reconciler/reconciler.ts";
 import type { LinkMetrics } from "../../metrics.ts";
 import { credentialsSecretKeyOf, holdsKubeconfig, kubeconfigPatch } from "./credentials.ts";
 import { createLinkLoop, type LinkLoopOptions } from "../link-loop.ts";
 import { referenceOf } from "../link-status/status-writer.ts";
-import {
-  lifetimeSeconds,
-  readToken,
-  TokenAges,
-  type TokenInfo,
-  tokenOf,
-  withToken,
-} from "./token.ts";
+import { lifetimeSeconds, readToken, TokenAges, tokenOf, withToken } from "./token.ts";
 
 export interface TokenRenewalOptions extends LinkLoopOptions {
   metrics: LinkMetrics;
@@ -71,13 +64,20 @@ async function renew(
   const { ageMs, dueInMs } = ages.judge(linkName, token, info, clock.nowMs());
   const leftMs = info.expiresAtMs - info.issuedAtMs - ageMs;
   metrics.tokenExpiry.set({ link: linkName }, (clock.nowMs() + leftMs) / 1000);
+  // A series that begins with its first event would hide that from increase().
+  for (const result of ["renewed", "failed"])
+    metrics.tokenRenewals.inc({ link: linkName, result }, 0);
   if (dueInMs > 0) return { requeueAfterMs: Math.min(dueInMs, LOOK_PERIOD_MS) };
   // A Secret changed by hand meanwhile is not ours to overwrite.
   if (!holdsKubeconfig(secret, text)) return { requeueAfterMs: MIN_RETRY_MS };
 
   const { session } = running;
   try {
-    const fresh = await requestToken(options.fence(session.client), info, context.signal);
+    const account = { namespace: info.namespace, name: info.serviceAccount };
+    const fresh = await requestToken(options.fence(session.client), account, {
+      lifetimeSeconds: lifetimeSeconds(info),
+      signal: context.signal,
+    });
     const renewed = withToken(text, fresh);
     if (renewed === undefined) return { requeueAfterMs: LOOK_PERIOD_MS };
     const { namespace = INSTALL_NAMESPACE, name } = secret.metadata;
@@ -116,26 +116,4 @@ async function renew(
     note: `Renewed the token of ServiceAccount ${info.namespace}/${info.serviceAccount}.`,
   });
   return { requeueAfterMs: LOOK_PERIOD_MS };
-}
-
-async function requestToken(
-  remote: KubeClient,
-  info: TokenInfo,
-  signal: AbortSignal,
-): Promise<string> {
-  const answer = await remote.request<{ status?: { token?: unknown } }>({
-    method: "POST",
-    path: `/api/v1/namespaces/${info.namespace}/serviceaccounts/${info.serviceAccount}/token`,
-    body: {
-      apiVersion: "authentication.k8s.io/v1",
-      kind: "TokenRequest",
-      spec: { expirationSeconds: lifetimeSeconds(info) },
-    },
-    signal,
-  });
-  const token = answer.status?.token;
-  if (typeof token !== "string" || token === "") {
-    throw new Error(`${remote.server} answered a TokenRequest without a token`);
-  }
-  return token;
 }

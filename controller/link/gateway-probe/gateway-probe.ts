@@ -115,7 +115,12 @@ function tlsOf(gateway: GatewayIdentity): ConnectionOptions {
   return clientTlsOptions({ ...gateway, serverName: peerServerName(gateway.ownCluster) });
 }
 
-async function dial(
+/**
+ * Opens the connection of a session: TCP, TLS, and both sides know each other.
+ * @param progress told how far it came
+ * @throws whatever ended it, PeerIdentityError among them; `signal`'s reason when it aborts
+ */
+export async function dial(
   host: string,
   port: number,
   gateway: GatewayIdentity,

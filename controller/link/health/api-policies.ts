@@ -27,6 +27,13 @@ export const API: PolicyChain = {
 
 function watched({ api }: Parameters<Policy>[0]): ReturnType<Policy> {
   if (!api.synced || api.failure !== undefined) return undefined;
+  const { deniedNamespaces = [] } = api;
+  if (deniedNamespaces.length > 0) {
+    return good(
+      REASONS.SomeNamespacesDenied,
+      `The provider's API is being watched, but for what it denies in namespace ${deniedNamespaces.join(", ")}: mirrors of these are closed. Create them there, and the RoleBinding isthmus-link in them.`,
+    );
+  }
   return good(REASONS.Synced, "The provider's API is being watched.");
 }
 

@@ -35,6 +35,8 @@ export interface ApiInput {
    */
   readonly lastHeardMs: number | undefined;
   readonly failure?: Problem | undefined;
+  /** Namespaces of the provider that it denies, while it lets others be read. */
+  readonly deniedNamespaces?: readonly string[] | undefined;
 }
 
 /** What is known of certificates, before anyone was probed. */
@@ -42,6 +44,8 @@ export interface TrustInput {
   readonly problem?: Problem | undefined;
   /** When certificates that are good now run out, in epoch ms. */
   readonly validUntilMs?: number | undefined;
+  /** When the last CA of the Link's bundle expires, in epoch ms; absent when the bundle cannot be read. */
+  readonly bundleUntilMs?: number | undefined;
 }
 
 export interface AddressHealth {

@@ -88,6 +88,12 @@ describe("a link's health", () => {
       says: "False ServerUnreachable",
     },
     {
+      name: "an API that denies some of the namespaces it lists",
+      inputs: { api: { synced: true, lastHeardMs: NOW_MS - 1000, deniedNamespaces: ["shop"] } },
+      type: "ApiReachable",
+      says: "True SomeNamespacesDenied",
+    },
+    {
       name: "an API lost a moment ago behind a healthy gateway",
       inputs: { api: { synced: true, lastHeardMs: NOW_MS - 1000, failure: REFUSED } },
       type: "ApiReachable",

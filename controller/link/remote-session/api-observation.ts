@@ -52,6 +52,8 @@ export interface SessionObservation {
   /** The provider said no, and has not said yes since. */
   readonly denial: StandingDenial | undefined;
   readonly watches: readonly WatchObservation[];
+  /** Namespaces that it may not read though the provider lists them, while others may be read. */
+  readonly deniedNamespaces?: readonly string[];
 }
 
 export interface SessionVerdict {
@@ -65,11 +67,13 @@ export interface SessionVerdict {
   readonly denial: (Problem & { sinceMs: number }) | undefined;
   /** No usable answer. */
   readonly failure: Problem | undefined;
+  readonly deniedNamespaces?: readonly string[];
 }
 
 /** What a session's observations amount to at `nowMs`. Pure. */
 export function judgeSession(observation: SessionObservation, nowMs: number): SessionVerdict {
-  const { answeredAtMs, heartbeatFailure, watches, staleAfterMs, refused } = observation;
+  const { answeredAtMs, heartbeatFailure, watches, staleAfterMs, refused, deniedNamespaces } =
+    observation;
   const synced = watches.every((watch) => watch.synced) && answeredAtMs !== undefined;
   const watchHeardMs = heardByAll(watches);
   const denied = [observation.denial, ...watches.map(({ failure }) => failure)]
@@ -108,6 +112,7 @@ export function judgeSession(observation: SessionObservation, nowMs: number): Se
           },
     failure:
       failure === undefined ? undefined : { reason: failure.reason, message: failure.message },
+    ...(deniedNamespaces && { deniedNamespaces }),
   };
 }
 

@@ -96,6 +96,7 @@ export class LinkSessions {
         synced: current?.synced === true,
         lastHeardMs,
         failure: candidate?.failure ?? current?.failure,
+        deniedNamespaces: current?.deniedNamespaces ?? [],
       },
     };
   }
@@ -107,7 +108,8 @@ export class LinkSessions {
   }
 
   #useText(text: string, secretName: string): void {
-    if (text === this.#current?.text) {
+    const outdated = this.#current?.session.outdated === true;
+    if (text === this.#current?.text && !outdated) {
       this.#dropCandidate();
       this.#divertedSinceMs = undefined;
       return;

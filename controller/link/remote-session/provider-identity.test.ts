@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { wrongCluster } from "./provider-identity.ts";
+import { publishedNamespaces, wrongCluster } from "./provider-identity.ts";
 
 const SERVER = "https://west.example:6443";
 
@@ -26,4 +26,17 @@ it("a wrong cluster is named with its server, and shortened if it is too long to
   const message = wrongCluster("x".repeat(500), options, SERVER)?.message ?? "";
   expect(message).toContain(SERVER);
   expect(message).toMatch(/"x{63}"/);
+});
+
+it.each([
+  {
+    of: "a provider that lists some",
+    data: { namespaces: "shop,payments" },
+    read: ["payments", "shop"],
+  },
+  { of: "a provider of before there were lists", data: { clusterName: "west" }, read: undefined },
+  { of: "a list that is none", data: { namespaces: "No!" }, read: undefined },
+])("of $of these namespaces are read: $read", ({ data, read }) => {
+  const identity = { metadata: { name: "isthmus-identity" }, data };
+  expect(publishedNamespaces(identity)).toEqual(read);
 });

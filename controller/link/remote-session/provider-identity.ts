@@ -1,6 +1,20 @@
-import { IDENTITY_CONFIG_MAP_NAME, INSTALL_NAMESPACE } from "../../../api/names.ts";
+import { parseNamespaceList } from "../../../api/namespace-list.ts";
+import { IDENTITY_CONFIG_MAP_NAME, IDENTITY_KEYS, INSTALL_NAMESPACE } from "../../../api/names.ts";
+import type { ConfigMap } from "../../../api/objects.ts";
 import { REASONS } from "../../../api/reasons.ts";
 import type { Problem } from "../health/health-inputs.ts";
+
+/** The namespaces that a provider lets itself be read in; undefined: all, as of one that says nothing of it. */
+export function publishedNamespaces(identity: ConfigMap | undefined): string[] | undefined {
+  const listed = identity?.data?.[IDENTITY_KEYS.namespaces];
+  if (listed === undefined) return undefined;
+  try {
+    return parseNamespaceList(listed);
+  } catch {
+    // Not of our making. What it denies is then seen.
+    return undefined;
+  }
+}
 
 const CONFIG_MAP = `ConfigMap ${INSTALL_NAMESPACE}/${IDENTITY_CONFIG_MAP_NAME}`;
 

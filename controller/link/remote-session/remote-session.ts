@@ -1,20 +1,20 @@
+import { isDeepStrictEqual } from "node:util";
 import type { KubeConfig } from "@kubernetes/client-node";
 import type { Clock, Random } from "../../../api/clock.ts";
-import { asksForExport } from "../../../api/export.ts";
 import {
   GATEWAY_NAME,
   IDENTITY_CONFIG_MAP_NAME,
   IDENTITY_KEYS,
   INSTALL_NAMESPACE,
 } from "../../../api/names.ts";
-import { type ConfigMap, keyOf, type KubeObject, type Service } from "../../../api/objects.ts";
+import { commonNamespaces } from "../../../api/namespace-list.ts";
+import type { ConfigMap, KubeObject, Service } from "../../../api/objects.ts";
 import { type Resource, RESOURCES } from "../../../api/resources.ts";
 import type { Startable } from "../../../api/startable.ts";
 import { isApiError } from "../../../kube/client/api-error.ts";
 import { createKubeClient, type KubeClient } from "../../../kube/client/client.ts";
 import type { Logger } from "../../../kube/logger.ts";
 import type { KubeMetrics } from "../../../kube/metrics.ts";
-import { Reflector } from "../../../kube/reflector/reflector.ts";
 import { withTimeout } from "../../../kube/client/timeout-signal.ts";
 import { classifyApiFailure } from "./api-failure.ts";
 import {
@@ -23,14 +23,13 @@ import {
   standingDenial,
   type TimedFailure,
   WATCH_INTERRUPTION_MS,
-  type WatchObservation,
 } from "./api-observation.ts";
-import { EndpointIndex, type SliceSummary, summariseSlice } from "../../endpoint-index.ts";
-import { GATEWAY_SERVICE_KEY, type GatewayServiceView } from "../gateway-target.ts";
+import type { GatewayServiceView } from "../gateway-target.ts";
 import type { Problem } from "../health/health-inputs.ts";
 import type { RemoteView } from "../link-view.ts";
 import { accountOf, OwnAccount } from "./own-account.ts";
-import { wrongCluster } from "./provider-identity.ts";
+import { publishedNamespaces, wrongCluster } from "./provider-identity.ts";
+import { ProviderWatches } from "./provider-watches.ts";
 
 const HEARTBEAT_PERIOD_MS = 3_000;
 const HEARTBEAT_TIMEOUT_MS = 3_000;
@@ -39,9 +38,13 @@ const HEARTBEAT_RETRY_MS = 1_000;
 /** A watch silent for longer is opened anew; bookmarks come every minute. */
 const IDLE_DEADLINE_MS = 75_000;
 
+const NOT_BEGUN = { synced: false, lastByteAtMs: undefined, failure: undefined };
+
 export interface RemoteSessionOptions {
   linkName: string;
   kubeconfig: KubeConfig;
+  /** The only namespaces that mirrors may be in, so that no others are read; undefined: all. */
+  namespaces?: readonly string[] | undefined;
   /** How long what was last heard counts: nothing is asked for less often. */
   apiStalenessMs: number;
   /** The cluster that is to be behind the kubeconfig, by the Link as it is now. */
@@ -66,14 +69,11 @@ export interface RemoteSessionOptions {
 export class RemoteSession implements Startable {
   readonly client: KubeClient;
   readonly #options: RemoteSessionOptions;
-  readonly #services: Reflector<Service>;
-  readonly #slices: Reflector<SliceSummary>;
-  readonly #endpoints = new EndpointIndex();
-  readonly #view: RemoteView;
-  readonly #watchFailures = new Map<object, TimedFailure>();
   readonly #account: OwnAccount | undefined;
   readonly #idleDeadlineMs: number;
   readonly #stopping = new AbortController();
+  /** Once it is known which namespaces the provider lets itself be read in. */
+  #watches: ProviderWatches | undefined;
   #beating: Promise<void> | undefined;
   /** Between two heartbeats. */
   #pause = new AbortController();
@@ -97,47 +97,27 @@ export class RemoteSession implements Startable {
     const { onChanged } = options;
     const account = accountOf(options.kubeconfig, clock.nowMs());
     this.#account = account && new OwnAccount(account, { ...shared, linkName, onChanged });
-    this.#services = new Reflector<Service>({
-      ...shared,
-      resource: RESOURCES.services,
-      name: `${linkName}/services`,
-      transform: keepService,
-    });
-    this.#slices = new Reflector<SliceSummary>({
-      ...shared,
-      resource: RESOURCES.endpointSlices,
-      name: `${linkName}/endpointslices`,
-      transform: summariseSlice,
-    });
-    this.#view = {
-      services: this.#services.store,
-      hasReadyEndpoint: (key) => this.#endpoints.has(key),
-    };
-    this.#services.onEvent(({ key }) => {
-      options.onServiceChanged(key);
-      if (key === GATEWAY_SERVICE_KEY) options.onChanged();
-    });
-    this.#slices.onEvent((event) => {
-      const changed = this.#endpoints.apply(event);
-      for (const key of changed) options.onServiceChanged(key);
-    });
-    this.#observe(this.#services);
-    this.#observe(this.#slices);
   }
 
   /** Whether everything was listed, and of the right cluster. */
   get synced(): boolean {
-    return this.#identified && this.#services.synced && this.#slices.synced;
+    return this.#identified && this.#watches?.synced === true;
   }
 
   /** The provider as the mirrors see it; undefined until it was listed once. */
   get view(): RemoteView | undefined {
-    return this.synced ? this.#view : undefined;
+    return this.synced ? this.#watches?.view : undefined;
+  }
+
+  /** Whether the provider lets itself be read in other namespaces by now: another session has to take over. */
+  get outdated(): boolean {
+    const { namespaces } = this.#watches ?? {};
+    return this.synced && !isDeepStrictEqual(namespaces, this.#namespaces);
   }
 
   get gatewayService(): GatewayServiceView {
-    if (!this.#identified || !this.#services.synced) return { kind: "unlisted" };
-    const service = this.#services.store.get(GATEWAY_SERVICE_KEY);
+    if (!this.#identified || this.#watches?.gatewayListed !== true) return { kind: "unlisted" };
+    const service = this.#watches.gatewayService;
     return service === undefined ? { kind: "absent" } : { kind: "present", service };
   }
 
@@ -153,28 +133,21 @@ export class RemoteSession implements Startable {
       answeredAtMs: this.#answeredAtMs,
       heartbeatFailure: this.#heartbeatFailure,
       denial: this.#denial,
-      watches: [this.#watch(this.#services), this.#watch(this.#slices)],
+      watches: this.#watches?.observations ?? [NOT_BEGUN],
+      deniedNamespaces: this.#watches?.deniedNamespaces ?? [],
     };
   }
 
   async start(signal: AbortSignal): Promise<void> {
     const combined = AbortSignal.any([signal, this.#stopping.signal]);
-    await Promise.all([
-      this.#services.start(combined),
-      this.#slices.start(combined),
-      this.#account?.start(combined),
-    ]);
+    await this.#account?.start(combined);
     this.#beating = this.#beat(combined);
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await Promise.all([
-      this.#services.stop(),
-      this.#slices.stop(),
-      this.#account?.stop(),
-      this.#beating,
-    ]);
+    await Promise.all([this.#account?.stop(), this.#beating]);
+    await this.#watches?.stop();
     await this.client.close();
   }
 
@@ -189,26 +162,26 @@ export class RemoteSession implements Startable {
     return this.#answeredAtMs !== undefined && this.#wrongCluster === undefined;
   }
 
-  #observe(reflector: Reflector<Service> | Reflector<SliceSummary>): void {
-    reflector.onState((state, error) => {
-      if (state === "watching") {
-        this.#watchFailures.delete(reflector);
-      } else if (error !== undefined) {
-        const before = this.#watchFailures.get(reflector);
-        this.#watchFailures.set(reflector, this.#failed(error, before));
-        // Whether only this watch broke or the whole API is lost shows at once.
-        if (this.#heartbeatFailure === undefined) this.#pause.abort();
-      }
-      this.#options.onChanged();
-    });
+  /** The namespaces to read, as far as the provider has said. */
+  get #namespaces(): readonly string[] | undefined {
+    return commonNamespaces(this.#options.namespaces, publishedNamespaces(this.#identity));
   }
 
-  #watch(reflector: Reflector<Service> | Reflector<SliceSummary>): WatchObservation {
-    return {
-      synced: reflector.synced,
-      lastByteAtMs: reflector.lastByteAtMs,
-      failure: this.#watchFailures.get(reflector),
-    };
+  /** Begins to watch after the first heartbeat: what may be watched is in what it brings. */
+  async #watch(signal: AbortSignal): Promise<void> {
+    if (this.#watches !== undefined) return;
+    this.#watches = new ProviderWatches({
+      ...this.#options,
+      client: this.client,
+      namespaces: this.#namespaces,
+      idleDeadlineMs: this.#idleDeadlineMs,
+      failureOf: (error, before) => this.#failed(error, before),
+      onFailure: () => {
+        // Whether only this watch broke or the whole API is lost shows at once.
+        if (this.#heartbeatFailure === undefined) this.#pause.abort();
+      },
+    });
+    await this.#watches.start(signal);
   }
 
   async #beat(signal: AbortSignal): Promise<void> {
@@ -218,6 +191,7 @@ export class RemoteSession implements Startable {
     while (!signal.aborted) {
       await this.#beatOnce(signal);
       if (signal.aborted) return;
+      await this.#watch(signal);
       const failing = this.#heartbeatFailure !== undefined;
       const periodMs = failing ? HEARTBEAT_RETRY_MS : steadyMs;
       this.#pause = new AbortController();
@@ -270,12 +244,4 @@ export class RemoteSession implements Startable {
     const goesOn = before !== undefined && before.kind === failure.kind;
     return { ...failure, sinceMs: goesOn ? before.sinceMs : this.#options.clock.nowMs() };
   }
-}
-
-/** Exported Services and the provider's gateway; nothing else is kept, and no managed fields. */
-function keepService(raw: KubeObject): Service | undefined {
-  const service: Service = raw;
-  if (!asksForExport(service) && keyOf(service) !== GATEWAY_SERVICE_KEY) return undefined;
-  const { managedFields: _dropped, ...metadata } = service.metadata;
-  return { ...service, metadata };
 }

@@ -47,23 +47,25 @@ export function judgeCertificates(bundlePem: string, own: OwnLeaf, nowMs: number
   }
   if (nowMs > bundleUntilMs) {
     return {
+      bundleUntilMs,
       problem: {
         reason: REASONS.TrustBundleExpired,
         message: `every CA of spec.trustBundle has expired, the last at ${new Date(bundleUntilMs).toISOString()}; take the provider's bundle anew with link join.`,
       },
     };
   }
-  if (own.leaf === undefined) return { problem: own.problem };
+  if (own.leaf === undefined) return { problem: own.problem, bundleUntilMs };
   if (nowMs > own.notAfterMs) {
     const until = new Date(own.notAfterMs).toISOString();
     return {
+      bundleUntilMs,
       problem: {
         reason: REASONS.OwnCertificateMissing,
         message: `${LEAF_SECRET}: its certificate expired at ${until}; look at the controller's Events for why it was not renewed.`,
       },
     };
   }
-  return { validUntilMs: Math.min(bundleUntilMs, own.notAfterMs) };
+  return { validUntilMs: Math.min(bundleUntilMs, own.notAfterMs), bundleUntilMs };
 }
 
 function missingLeaf(what: string): OwnLeaf {

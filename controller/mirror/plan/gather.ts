@@ -28,8 +28,10 @@ export interface GatherSources {
 
 /** Everything a decision about one source of one link needs; all of the source is admitted. */
 export function gatherState(sources: GatherSources, purpose: Purpose): MirrorState {
-  const { links, own, allocator } = sources;
+  const { links, own, allocator, caches } = sources;
   const view = links.get(purpose.link);
+  const { namespace = "" } = splitKey(purpose.sourceKey);
+  const reading = view?.remote?.readingOf?.(purpose.sourceKey);
   const source = view?.remote?.services.get(purpose.sourceKey);
   const candidate = view && source ? candidateOf(sources, view, source) : undefined;
   return {
@@ -48,6 +50,8 @@ export function gatherState(sources: GatherSources, purpose: Purpose): MirrorSta
           )
         : undefined,
     gateways: sources.gateways(),
+    outside: caches.namespaces.only?.has(namespace) === false,
+    unread: reading === "pending" || reading === "denied" ? reading : undefined,
   };
 }
 
@@ -102,6 +106,7 @@ function unrivalled(sources: GatherSources, view: LinkView, source: Service): Ca
     occupant: caches.services.store.get(mirrorKey),
     rival: undefined,
     namespace: caches.namespaces.store.get(namespace),
+    restricted: caches.namespaces.only !== undefined,
   };
 }
 

@@ -117,6 +117,64 @@ describe("the plan for a source", () => {
       { candidate: { rival: { link: "north", sourceKey: "shop/web", createdAt: "" } } },
       "absent NameCollision",
     ],
+    [
+      "the namespace is listed and cannot be read here",
+      { candidate: { namespace: undefined, restricted: true } },
+      "blocked NamespaceForbidden",
+    ],
+    [
+      "the namespace is listed and cannot be read here, and may be made",
+      {
+        candidate: { namespace: undefined, restricted: true },
+        spec: { mirror: { nameTemplate: "{service}-{cluster}", createNamespaces: true } },
+      },
+      "blocked NamespaceForbidden",
+    ],
+    [
+      "it is for others, and what is in the namespace cannot be read",
+      {
+        source: exportedTo({ [ANNOTATIONS.exportTo]: "north" }),
+        candidate: { namespace: undefined, restricted: true },
+        state: { mirrors: [mirrorOf()] },
+      },
+      "wait",
+    ],
+    ["the namespace is not listed", { state: { outside: true } }, "absent"],
+    [
+      "the namespace is not listed, and the provider is not known",
+      { state: { outside: true, mirrors: [mirrorOf()] }, view: { remote: undefined } },
+      "absent",
+    ],
+    [
+      "the provider denies the namespace",
+      {
+        state: {
+          unread: "denied",
+          candidate: undefined,
+          mirrors: [mirrorOf({ [STATE]: "open" })],
+        },
+      },
+      "hold closed SourceNamespaceDenied",
+    ],
+    [
+      "the provider denies the namespace, and the link is down",
+      {
+        state: { unread: "denied", mirrors: [mirrorOf({ [STATE]: "open" })] },
+        view: { open: false },
+      },
+      "hold closed LinkNotReady",
+    ],
+    [
+      "the namespace is still being listed at the provider",
+      {
+        state: {
+          unread: "pending",
+          candidate: undefined,
+          mirrors: [mirrorOf({ [STATE]: "open" })],
+        },
+      },
+      "hold open MirrorOpen",
+    ],
     ["no egress port is left", { state: { egressPorts: undefined } }, "blocked PortsExhausted"],
     [
       "no egress port is left for one more, and the link is down",

@@ -1,4 +1,9 @@
-import { ANNOTATIONS } from "../../../api/names.ts";
+import {
+  ANNOTATIONS,
+  CONFIG_MAP_NAME,
+  CONTROLLER_NAME,
+  INSTALL_NAMESPACE,
+} from "../../../api/names.ts";
 import { splitKey, type Namespace, type Service } from "../../../api/objects.ts";
 import { isOurs } from "../../../api/ownership.ts";
 import { REASONS } from "../../../api/reasons.ts";
@@ -23,6 +28,10 @@ export interface MirrorState {
   /** Egress ports for the ports of the offer, in their order; undefined when there are not enough. */
   readonly egressPorts: readonly number[] | undefined;
   readonly gateways: readonly GatewayPod[];
+  /** Mirrors may not be in its namespace: it is none of those that are listed. */
+  readonly outside?: boolean;
+  /** Nothing of its namespace can be said yet, or the provider denies it. */
+  readonly unread?: "pending" | "denied" | undefined;
 }
 
 /** A mirror Service as it should be, and whether its endpoints are. */
@@ -51,13 +60,18 @@ export type Plan =
 /** Decides about one source of one link. Pure: the same state always gives the same plan. */
 export function planMirror(state: MirrorState): Plan {
   const { view, candidate } = state;
+  if (state.outside === true) return { kind: "absent" };
   if (view === undefined) return { kind: state.linkExists ? "wait" : "absent" };
   if (view.deleting) return { kind: "absent" };
   if (view.remote === undefined) {
     const mirrors = state.mirrors.map((mirror) => held(mirror, view, state.gateways));
     return { kind: "hold", mirrors };
   }
+  if (state.unread !== undefined) return unread(state, view, state.unread);
   if (candidate === undefined) return { kind: "absent" };
+  if (candidate.restricted === true && candidate.namespace === undefined) {
+    return forbidden(state, candidate);
+  }
   const refusal = refusalOf(candidate);
   if (refusal !== undefined) {
     return { kind: "absent", ...(refusal.skip && { skip: refusal.skip }) };
@@ -67,6 +81,29 @@ export function planMirror(state: MirrorState): Plan {
     return { kind: "blocked", skip: terminatingSkip(candidate) };
   }
   return present(state, view, candidate);
+}
+
+/** What was in the namespace may be gone: as long as that cannot be seen its mirrors are kept, and closed once it is denied. */
+function unread(state: MirrorState, view: LinkView, reading: "pending" | "denied"): Plan {
+  const status: MirrorStatus = {
+    state: "closed",
+    reason: REASONS.SourceNamespaceDenied,
+    message: `The credentials of Link ${view.name} may not read the Service's namespace in cluster ${view.clusterName}.`,
+  };
+  const mirrors = state.mirrors.map((mirror) =>
+    reading === "denied" && view.open
+      ? { service: mirrorFromExisting(mirror, status), status }
+      : held(mirror, view, state.gateways),
+  );
+  return { kind: "hold", mirrors };
+}
+
+/** Nothing can be done in a namespace whose objects cannot be read, whatever is or ought to be there. */
+function forbidden({ mirrors }: MirrorState, candidate: Candidate): Plan {
+  const refusal = refusalOf(candidate);
+  if (refusal === undefined) return { kind: "blocked", skip: forbiddenSkip(candidate) };
+  if (mirrors.length > 0) return { kind: "wait" };
+  return { kind: "absent", ...(refusal.skip && { skip: refusal.skip }) };
 }
 
 function present(state: MirrorState, view: LinkView, candidate: Candidate): Plan {
@@ -103,8 +140,10 @@ function present(state: MirrorState, view: LinkView, candidate: Candidate): Plan
  * How much there is of the source, for the damper; undefined while nothing of
  * the provider can be said, or nothing of it counts.
  */
-export function presenceOf({ view, candidate, sourceReady }: MirrorState): Presence | undefined {
+export function presenceOf(state: MirrorState): Presence | undefined {
+  const { view, candidate, sourceReady } = state;
   if (view === undefined || view.deleting || view.remote === undefined) return undefined;
+  if (state.outside === true || state.unread !== undefined) return undefined;
   if (candidate === undefined || refusalOf(candidate) !== undefined) return "absent";
   return sourceReady ? "ready" : "idle";
 }
@@ -205,6 +244,16 @@ function flappingSkip({ view, source }: Candidate): Skip {
   return {
     reason: REASONS.SourceFlapping,
     message: `${describe(view, source)} is exported and taken back again and again; it is mirrored after a pause.`,
+  };
+}
+
+function forbiddenSkip({ view, source, mirrorKey }: Candidate): Skip {
+  const { namespace = "" } = splitKey(mirrorKey);
+  return {
+    reason: REASONS.NamespaceForbidden,
+    message:
+      `${describe(view, source)} is not mirrored: namespace ${namespace} is listed in ConfigMap ` +
+      `${INSTALL_NAMESPACE}/${CONFIG_MAP_NAME}, and it does not exist or has no RoleBinding ${CONTROLLER_NAME}; create what is missing.`,
   };
 }
 

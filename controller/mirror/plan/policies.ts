@@ -37,6 +37,8 @@ export interface Candidate {
   readonly rival: Claim | undefined;
   /** The local namespace of that name. */
   readonly namespace: Namespace | undefined;
+  /** Only listed namespaces may be worked in: one that is not there may just not be readable. */
+  readonly restricted?: boolean;
 }
 
 /** No mirror may exist; with `skip`, people are told why. */
@@ -84,9 +86,9 @@ const PLACEMENT: readonly Policy[] = [
         `that begins with a letter); shorten the Service's name or change spec.mirror.nameTemplate of Link ${view.name}.`,
     );
   },
-  function namespaceThere({ view, source, namespace, mirrorKey }) {
+  function namespaceThere({ view, source, namespace, restricted, mirrorKey }) {
     const { namespace: name = "" } = splitKey(mirrorKey);
-    if (namespace === undefined) {
+    if (namespace === undefined && restricted !== true) {
       if (view.spec.mirror.createNamespaces) return undefined;
       return skip(
         REASONS.NamespaceMissing,

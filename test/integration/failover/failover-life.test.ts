@@ -132,8 +132,7 @@ describe("what is told of a Service", () => {
     await shop().exports("west", "measured");
     await shop().failsOver("measured", "west", { ready: false });
     await shop().says("measured", "active west");
-    const active =
-      /isthmus_failover_active\{namespace="shop",service="measured",cluster="west"\} 1/;
+    const active = /isthmus_failover_active\{service="shop\/measured",target="west"\} 1/;
     await eventually(async () => expect(await shop().links.registry.metrics()).toMatch(active), {
       describe: "the metric says that connections go to west",
     });

@@ -187,6 +187,26 @@ describe("while a Link is changed, no client is refused and no connection is cut
   });
 });
 
+test("the streams and the bytes of each address are counted, while they are open", async () => {
+  const provider = await startReplica();
+  const { consumer, port } = await linkEast(provider.port, ["127.0.0.1"]);
+  await consumer.untilOpen(port);
+  const long = await openLong(port);
+  const text = "x".repeat(1000);
+  for (let count = 0; count < 10; count += 1) expect(await long.echo(text)).toBe(text);
+  const { addressStreams, addressBytes } = consumer.metrics;
+  const labels = { link: "west", address: `127.0.0.1:${String(provider.port)}` };
+  await eventually(
+    async () => {
+      expect((await addressStreams.get()).values).toMatchObject([{ labels, value: 1 }]);
+      const { values } = await addressBytes.get();
+      expect(values.map((series) => series.labels["direction"])).toEqual(["toRemote", "toLocal"]);
+      for (const { value } of values) expect(value).toBeGreaterThan(10 * text.length);
+    },
+    { describe: "one stream and its bytes" },
+  );
+});
+
 test("a gateway is reached at an IPv6 address", async () => {
   const provider = await startReplica({ host: "::1" });
   const { consumer, port } = await linkEast(provider.port, ["::1"]);

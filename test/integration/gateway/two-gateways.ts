@@ -16,7 +16,7 @@ import type { EndpointSlice, Service } from "../../../api/objects.ts";
 import { Egress, type EgressOptions, type EgressState } from "../../../gateway/egress/egress.ts";
 import type { ForbidsTarget } from "../../../gateway/ingress/forbidden-addresses.ts";
 import { EndpointIndex } from "../../../gateway/ingress/endpoint-index.ts";
-import { Ingress } from "../../../gateway/ingress/ingress.ts";
+import { Ingress, type IngressOptions } from "../../../gateway/ingress/ingress.ts";
 import { DEFAULT_GATEWAY_LIMITS, type GatewayLimits } from "../../../gateway/limits/limits.ts";
 import { declareGatewayMetrics } from "../../../gateway/metrics.ts";
 import { type SessionTimes, sessionTimesOf } from "../../../gateway/session/session-times.ts";
@@ -40,6 +40,8 @@ export interface ProviderOptions {
   unexportGraceMs?: number;
   /** Which endpoints are never dialled; none when absent, for those of these tests are on loopback. */
   forbids?: ForbidsTarget;
+  /** Exchanges join tokens; none are taken when absent. */
+  exchange?: IngressOptions["exchange"];
   /** Where its log goes, a line at a time, from debug on; nowhere when absent. */
   log?: DestinationStream;
 }
@@ -56,7 +58,7 @@ export class Provider {
 
   constructor(identity: Identity, options: ProviderOptions = {}) {
     const { host = "127.0.0.1", port = 0, limits = {}, clock = systemClock } = options;
-    const { unexportGraceMs, forbids = () => false, log } = options;
+    const { unexportGraceMs, forbids = () => false, exchange, log } = options;
     this.identity = identity;
     this.ingress = new Ingress({
       clusterName: identity.name,
@@ -69,6 +71,7 @@ export class Provider {
       },
       limits: { ...DEFAULT_GATEWAY_LIMITS, ...limits },
       unexportGraceMs,
+      ...(exchange !== undefined && { exchange }),
       clock,
       random: Math.random,
       logger: log === undefined ? logger : pino({ level: "debug" }, log),

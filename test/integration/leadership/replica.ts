@@ -206,7 +206,7 @@ interface PodOwner {
 }
 
 async function shippedDeployment(): Promise<PodOwner> {
-  const documents = parseAllDocuments((await readManifestFiles())["controller.yaml"] ?? "");
+  const documents = parseAllDocuments((await readManifestFiles())["base/controller.yaml"] ?? "");
   const deployment = documents
     .map((document): KubeObject & { spec: PodOwner } => document.toJS())
     .find(({ kind }) => kind === "Deployment");

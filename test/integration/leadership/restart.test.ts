@@ -192,6 +192,7 @@ test("link unjoin ends when API server and gateway of the provider are dead for 
   await unjoin({
     access: {
       contextName: "east",
+      namespace: "default",
       client: east,
       server: world.consumer.server,
       caPem: undefined,

@@ -1,12 +1,5 @@
 import { describe, expect, test } from "vitest";
-import {
-  ANNOTATIONS,
-  CLI_FIELD_MANAGER,
-  gatewayIdentity,
-  INSTALL_NAMESPACE,
-  LABELS,
-  MANAGED_BY,
-} from "../../../api/names.ts";
+import { ANNOTATIONS, gatewayIdentity, LABELS, MANAGED_BY } from "../../../api/names.ts";
 import type { KubeObject, Service } from "../../../api/objects.ts";
 import { RESOURCES } from "../../../api/resources.ts";
 import { CliError } from "../../../cmd/link/cli-error.ts";
@@ -15,12 +8,9 @@ import {
   type ExportOptions,
   unexportService,
 } from "../../../cmd/link/export/export.ts";
-import { readStatus } from "../../../cmd/link/status/status.ts";
-import { formatStatus } from "../../../cmd/link/status/status-table.ts";
-import type { KubeEvent } from "../../../kube/events.ts";
 import { createAuthority } from "../../../pki/authority.ts";
 import { recordingReporter, useInstalledClusters } from "./cli-bed.ts";
-import { condition, failureOf, inSystem } from "./join-bed.ts";
+import { failureOf, inSystem } from "./join-bed.ts";
 
 const clusters = useInstalledClusters("west");
 const { signal } = new AbortController();
@@ -132,110 +122,5 @@ describe("link unexport", () => {
     expect(await unexportService(exportOptions())).toBe(true);
     expect(await annotationsOf("web")).toEqual({ "example.com/own": "kept" });
     expect(await unexportService(exportOptions())).toBe(false);
-  });
-});
-
-/** A Link with a mirror and a Service that is skipped, as the controller leaves them. */
-async function arrangeLink(): Promise<void> {
-  const { client } = clusters.open("west");
-  const spec = {
-    ...(await trusted("north")),
-    credentialsSecretRef: { name: "isthmus-link-north" },
-    gateway: { identity: gatewayIdentity("north") },
-  };
-  const link: KubeObject & { spec: object } = { metadata: inSystem("north"), spec };
-  await client.apply(RESOURCES.links, link, { fieldManager: CLI_FIELD_MANAGER });
-  const status = {
-    conditions: [
-      condition("ApiReachable", "True", "Synced", ""),
-      condition("GatewayHealthy", "False", "GatewayUnreachable", "10.0.0.9 refuses"),
-      condition("Ready", "False", "NotReady", "the gateway does not answer"),
-    ],
-    gatewayAddresses: ["10.0.0.9", "fd00::9"],
-    gatewayPort: 15_008,
-    mirroredServices: 1,
-    skippedServices: 1,
-  };
-  const reported: KubeObject & { status: object } = { metadata: inSystem("north"), status };
-  await client.apply(RESOURCES.links, reported, { fieldManager: "test", subresource: "status" });
-  await createService("db-north", {
-    metadata: {
-      name: "db-north",
-      labels: { [LABELS.managedBy]: MANAGED_BY, [LABELS.link]: "north" },
-      annotations: {
-        [ANNOTATIONS.source]: "north/default/db",
-        [ANNOTATIONS.state]: "closed",
-        [ANNOTATIONS.stateReason]: "LinkNotReady",
-        [ANNOTATIONS.stateMessage]: "Link north is not Ready",
-      },
-    },
-  });
-  for (const [name, note] of [
-    [
-      "skipped",
-      "Service shop/web of cluster north is not mirrored: this cluster has no namespace shop; create it.",
-    ],
-    [
-      "history",
-      "Service default/db of cluster north is not mirrored: this cluster has no namespace default.",
-    ],
-  ] as const) {
-    const event: KubeEvent = {
-      metadata: { name, namespace: INSTALL_NAMESPACE },
-      eventTime: "2026-01-01T00:00:00.000000Z",
-      type: "Warning",
-      reason: "NamespaceMissing",
-      action: "Mirror",
-      note,
-      reportingController: "isthmus.dev/controller",
-      reportingInstance: "test",
-      regarding: { apiVersion: "isthmus.dev/v1alpha1", kind: "Link", ...inSystem("north") },
-    };
-    await client.create(RESOURCES.events, event);
-  }
-}
-
-describe("link status", () => {
-  test("reports links, mirrors, what is skipped now, and peers", async () => {
-    await arrangeLink();
-    const report = await readStatus({ access: clusters.open("west"), signal });
-    expect(report).toMatchObject({
-      cluster: "west",
-      links: [
-        {
-          name: "north",
-          ready: "False",
-          reason: "NotReady",
-          mirrored: 1,
-          skipped: 1,
-          gateway: ["10.0.0.9:15008", "[fd00::9]:15008"],
-        },
-      ],
-      mirrors: [
-        { link: "north", source: "north/default/db", mirror: "default/db-north", state: "closed" },
-      ],
-      skipped: [{ link: "north", source: "north/shop/web", reason: "NamespaceMissing" }],
-      peers: [{ name: "east" }],
-    });
-    // The namespace of db was missing once: it has a mirror by now.
-    expect(report.skipped).toHaveLength(1);
-  });
-
-  test("prints the conditions that are not True in full", async () => {
-    const report = await readStatus({ access: clusters.open("west"), linkName: "north", signal });
-    const text = formatStatus(report, Date.now(), false);
-    expect(text).toContain("north: GatewayHealthy is False (GatewayUnreachable): 10.0.0.9 refuses");
-    expect(text).not.toContain("ApiReachable");
-    expect(text).toMatch(
-      /north\/default\/db +default\/db-north +closed +LinkNotReady: Link north is not Ready/,
-    );
-    expect(text).toMatch(/north\/shop\/web +NamespaceMissing/);
-  });
-
-  test("names the Links there are when asked for another", async () => {
-    const attempt = readStatus({ access: clusters.open("west"), linkName: "nort", signal });
-    const failure = await failureOf(attempt);
-    expect(failure.message).toBe("context west: Link nort does not exist");
-    expect(failure.fix).toBe("one of: north");
   });
 });

@@ -1,13 +1,15 @@
 import { describe, expect, test } from "vitest";
-import { CONFIG_MAP_NAME, INSTALL_NAMESPACE } from "../../../api/names.ts";
+import { CLI_FIELD_MANAGER, CONFIG_MAP_NAME, INSTALL_NAMESPACE } from "../../../api/names.ts";
 import type { ConfigMap, Deployment, KubeObject, Pod } from "../../../api/objects.ts";
 import { RESOURCES } from "../../../api/resources.ts";
 import { EXIT_CODES } from "../../../cmd/link/cli-error.ts";
 import type { ClusterAccess } from "../../../cmd/link/cluster-access.ts";
 import { install } from "../../../cmd/link/install/install.ts";
 import { renderManifests } from "../../../cmd/link/install/manifests.ts";
+import { uninstall } from "../../../cmd/link/uninstall/uninstall.ts";
 import { eventually } from "../fixtures.ts";
-import { installOptions, recordingReporter, useClusters } from "./cli-bed.ts";
+import { installOptions, publishIdentity, recordingReporter, useClusters } from "./cli-bed.ts";
+import packageJson from "../../../package.json" with { type: "json" };
 import { failureOf } from "./join-bed.ts";
 
 const clusters = useClusters("west");
@@ -35,6 +37,16 @@ describe("link install", () => {
     expect(await access.client.find(RESOURCES.namespaces, namespace)).toBeUndefined();
   });
 
+  test("looks first whether the cluster can take it, and says what is in the way", async () => {
+    const access = clusters.open("west");
+    // This cluster has no node.
+    const failure = await failureOf(install(installOptions(access, { preflight: true })));
+    expect(failure.message).toContain("nothing was installed: node-platform: none of 0 nodes");
+    expect(failure.fix).toContain("link check --pre --context west");
+    const namespace = { name: INSTALL_NAMESPACE };
+    expect(await access.client.find(RESOURCES.namespaces, namespace)).toBeUndefined();
+  });
+
   test("creates everything, named after the context", async () => {
     const access = clusters.open("west");
     const reporter = recordingReporter();
@@ -43,7 +55,7 @@ describe("link install", () => {
     expect(installation.created).toHaveLength(manifests.length);
     const key = { namespace: INSTALL_NAMESPACE, name: CONFIG_MAP_NAME };
     const config = await access.client.get<ConfigMap>(RESOURCES.configMaps, key);
-    expect(config.data).toEqual({ clusterName: "west" });
+    expect(config.data).toEqual({ clusterName: "west", version: packageJson.version });
     expect(reporter.lines.at(-1)).toContain("link join");
   });
 
@@ -73,6 +85,40 @@ describe("link install", () => {
     const failure = await failureOf(install(installOptions(access, { clusterName: "other" })));
     expect(failure.message).toContain("installed there under the name west");
     expect(failure.fix).toContain("--cluster-name");
+  });
+
+  test("finds the name in what is published, where its ConfigMap was lost", async () => {
+    const access = { ...clusters.open("west"), contextName: "renamed" };
+    await publishIdentity(access, "west");
+    await access.client.remove(RESOURCES.configMaps, {
+      namespace: INSTALL_NAMESPACE,
+      name: CONFIG_MAP_NAME,
+    });
+    const { clusterName, created } = await install(installOptions(access));
+    expect([clusterName, created]).toEqual(["west", ["ConfigMap isthmus-config"]]);
+  });
+
+  test("leaves other components and versions to upgrade, and says so", async () => {
+    const access = clusters.open("west");
+    const before = await versions(access);
+    const other = await failureOf(install(installOptions(access, { components: ["nodeport"] })));
+    expect(other.fix).toBe("link upgrade --context west --components nodeport");
+    const key = { namespace: INSTALL_NAMESPACE, name: CONFIG_MAP_NAME };
+    const setVersion = async (version: string | null) => {
+      await access.client.patch(
+        RESOURCES.configMaps,
+        key,
+        { data: { version } },
+        { type: "merge", fieldManager: CLI_FIELD_MANAGER },
+      );
+    };
+    await setVersion(null);
+    const older = await failureOf(install(installOptions(access)));
+    expect(older.message).toContain("Isthmus of a version before 0.2.0 is installed there");
+    expect(older.fix).toBe("link upgrade --context west");
+    await setVersion(packageJson.version);
+    expect((await install(installOptions(access))).created).toEqual([]);
+    expect((await versions(access)).length).toBe(before.length);
   });
 
   test("makes pods that the restricted Pod Security level admits", async () => {
@@ -108,5 +154,31 @@ describe("link install", () => {
       /isthmus-controller: 0 of 2 pods ready; Pod isthmus-controller-\S+ is Unschedulable: no nodes available/,
     );
     expect(failure.fix).toContain("describe pods");
+  });
+
+  test("interrupted the first time, is taken back", async () => {
+    const access = clusters.open("west");
+    await uninstall({ ...installOptions(access), force: false });
+    const interruption = new AbortController();
+    const reporter = recordingReporter();
+    const progress = (text: string) => {
+      reporter.progress(text);
+      if (text.startsWith("isthmus-controller:")) interruption.abort(new Error("interrupted"));
+    };
+    const options = {
+      wait: true,
+      signal: interruption.signal,
+      reporter: { ...reporter, progress },
+    };
+    const failure = await failureOf(install(installOptions(access, options)));
+    expect(failure.exitCode).toBe(EXIT_CODES.interrupted);
+    expect(reporter.lines).toContain("the installation was interrupted; it is taken back");
+    for (const [resource, name] of [
+      [RESOURCES.namespaces, INSTALL_NAMESPACE],
+      [RESOURCES.clusterRoles, "isthmus-controller"],
+      [RESOURCES.customResourceDefinitions, "links.isthmus.dev"],
+    ] as const) {
+      expect(await access.client.find(resource, { name })).toBeUndefined();
+    }
   });
 });

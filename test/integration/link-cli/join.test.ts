@@ -1,13 +1,18 @@
-import { describe, expect, test } from "vitest";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
-import { parse } from "yaml";
+import { parse, parseAllDocuments } from "yaml";
 import type { Link } from "../../../api/link.ts";
 import { INSTALL_NAMESPACE, KUBECONFIG_KEY } from "../../../api/names.ts";
-import type { ConfigMap, Secret } from "../../../api/objects.ts";
+import type { ConfigMap, KubeObject, Secret } from "../../../api/objects.ts";
 import type { Peer } from "../../../api/peer.ts";
-import { type Resource, RESOURCES } from "../../../api/resources.ts";
+import { type Resource, RESOURCES, resourceOf } from "../../../api/resources.ts";
 import { EXIT_CODES } from "../../../cmd/link/cli-error.ts";
 import { join } from "../../../cmd/link/join/join.ts";
+import { JOIN_PARTS, type JoinPart, renderJoin } from "../../../cmd/link/join/render-join.ts";
+import { writeJoin } from "../../../cmd/link/join/write-join.ts";
 import { createKubeClient, type KubeClient } from "../../../kube/client/client.ts";
 import { parseLinkKubeconfig } from "../../../kube/kubeconfig/kubeconfig.ts";
 import { closedAtEnd } from "../fixtures.ts";
@@ -225,5 +230,71 @@ describe("link join", () => {
       const left = [...(west?.keys() ?? []), ...(east?.keys() ?? [])];
       expect(left.filter((key) => key.startsWith(kind))).toEqual([]);
     }
+  });
+});
+
+/** A join as manifests. */
+async function render(parts: readonly JoinPart[]) {
+  const { provider, consumer, reporter, signal } = joinOptions(clusters);
+  const direction = { provider, consumer, gateway: {}, serverFlag: "--server" };
+  return await renderJoin({ direction, parts, reporter, signal });
+}
+
+/** As `kubectl apply --server-side` takes a stream of documents. */
+async function applyStream(client: KubeClient, text = ""): Promise<void> {
+  for (const document of parseAllDocuments(text)) {
+    const object: KubeObject = document.toJS();
+    const resource = resourceOf(object.apiVersion ?? "", object.kind ?? "");
+    if (resource === undefined) throw new Error(`unknown kind ${object.kind}`);
+    await client.apply(resource, object, { fieldManager: "kubectl" });
+  }
+}
+
+describe("link join -o yaml", () => {
+  test("applies nothing, and makes no Secret before the account exists", async () => {
+    const before = await both(clusters);
+    const rendered = await render(["provider", "consumer", "secret"]);
+    expect(rendered.secret).toBeUndefined();
+    expect(rendered.provider + rendered.consumer).not.toContain("kind: Secret");
+    const failure = await failureOf(render(["secret"]));
+    expect(failure.message).toContain("no ServiceAccount isthmus-link-east yet");
+    expect(failure.fix).toContain("--show provider");
+    expect(await both(clusters)).toEqual(before);
+  });
+
+  test("gives files that make the same objects as a join, and that change nothing a second time", async () => {
+    const [{ client: west }, { client: east }] = [clusters.open("west"), clusters.open("east")];
+    await join(joinOptions(clusters));
+    const joined = await both(clusters);
+    await unjoinBoth(clusters);
+    const { provider, consumer } = await render(["provider", "consumer"]);
+    await applyStream(west, provider);
+    const { secret } = await render(["secret"]);
+    await applyStream(east, consumer);
+    await applyStream(east, secret);
+    const applied = await both(clusters);
+    expect(applied.map((objects) => [...objects.keys()])).toEqual(
+      joined.map((objects) => [...objects.keys()]),
+    );
+    expect(secret).toContain("# SECRET.");
+    await applyStream(west, provider);
+    await applyStream(east, consumer);
+    await applyStream(east, secret);
+    expect(await both(clusters)).toEqual(applied);
+    // And they are what unjoin takes for its own.
+    await unjoinBoth(clusters);
+  });
+
+  test("writes a file for each cluster, and the Secret for its owner alone", async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), "join-"));
+    onTestFinished(async () => await rm(folder, { recursive: true }));
+    const reporter = recordingReporter();
+    await writeFile(path.join(folder, "secret.yaml"), "", { mode: 0o644 });
+    const rendered = { provider: "a: 1\n", consumer: "b: 1\n", secret: "c: 1\n" };
+    await writeJoin(rendered, { folder, parts: JOIN_PARTS, reporter });
+    expect((await stat(path.join(folder, "secret.yaml"))).mode & 0o777).toBe(0o600);
+    expect(await readFile(path.join(folder, "provider.yaml"), "utf8")).toBe("a: 1\n");
+    await writeJoin({ ...rendered, secret: undefined }, { folder, parts: JOIN_PARTS, reporter });
+    expect(reporter.lines.at(-1)).toContain("no secret.yaml was written");
   });
 });

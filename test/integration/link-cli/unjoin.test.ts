@@ -10,7 +10,9 @@ import type { KubeObject, Service } from "../../../api/objects.ts";
 import { RESOURCES } from "../../../api/resources.ts";
 import { EXIT_CODES } from "../../../cmd/link/cli-error.ts";
 import { join } from "../../../cmd/link/join/join.ts";
+import { OWNED_LABELS } from "../../../cmd/link/owned-labels.ts";
 import { unjoin } from "../../../cmd/link/unjoin/unjoin.ts";
+import { unjoinPeer } from "../../../cmd/link/unjoin/unjoin-peer.ts";
 import type { KubeClient } from "../../../kube/client/client.ts";
 import { testNamespace } from "../fixtures.ts";
 import { recordingReporter, useInstalledClusters } from "./cli-bed.ts";
@@ -80,7 +82,7 @@ describe("link unjoin when no controller runs", () => {
     const key = { namespace, name: foreign.metadata.name };
     const { metadata } = await client.get<KubeObject>(RESOURCES.services, key);
     expect(metadata.resourceVersion).toBe(foreign.metadata.resourceVersion);
-    expect(reporter.lines.join("\n")).toContain("delete serviceaccounts isthmus-link-east");
+    expect(reporter.lines.join("\n")).toContain("link unjoin --peer east --context PROVIDER");
     await unjoin(unjoinOptions(clusters, { provider: clusters.open("west") }));
   });
 
@@ -157,10 +159,57 @@ describe("link unjoin when the provider is gone for good", () => {
     expect(await left()).toEqual(["labelled-by-hand"]);
     // Nothing was asked of it.
     expect((await both(clusters))[0]).toEqual(west);
-    const told = reporter.lines.join("\n");
-    for (const what of ["serviceaccounts isthmus-link-east", "peers.isthmus.dev east"]) {
-      expect(told).toContain(`delete ${what}`);
-    }
+    expect(reporter.lines.join("\n")).toContain("link unjoin --peer east --context PROVIDER");
     await unjoin(unjoinOptions(clusters, { provider: clusters.open("west") }));
+  });
+});
+
+function peerOptions(consumer: string) {
+  const { signal } = new AbortController();
+  return { access: clusters.open("west"), consumer, reporter: recordingReporter(), signal };
+}
+
+describe("link unjoin --peer", () => {
+  test("ends a join from the provider's side alone, with a join token that is pending", async () => {
+    const { client: west } = clusters.open("west");
+    const [before] = await both(clusters);
+    await join(joinOptions(clusters));
+    const token = { metadata: { ...inSystem("isthmus-join-token-east"), labels: OWNED_LABELS } };
+    await west.create(RESOURCES.secrets, token);
+    await unjoinPeer(peerOptions("east"));
+    const [after, east] = await both(clusters);
+    expect(after).toEqual(before);
+    // The consumer was not asked, and keeps what is its own.
+    expect(east?.has("Link west")).toBe(true);
+    await unjoin(unjoinOptions(clusters));
+  });
+
+  test("says so where nothing of that name is joined, and names what is meant", async () => {
+    await join(joinOptions(clusters));
+    const failure = await failureOf(unjoinPeer(peerOptions("eest")));
+    expect(failure.message).toContain("neither Peer eest nor ServiceAccount isthmus-link-eest");
+    expect(failure.fix).toBe("did you mean east?");
+    await unjoinBoth(clusters);
+  });
+});
+
+describe("link unjoin --mutual", () => {
+  test("removes both Links and what they had on the other side", async () => {
+    const before = await both(clusters);
+    await join(joinOptions(clusters, { mutual: true }));
+    const provider = clusters.open("west");
+    await unjoin(unjoinOptions(clusters, { provider, mutual: true }));
+    expect(await both(clusters)).toEqual(before);
+  });
+
+  test("carries on where only the way back is left", async () => {
+    const before = await both(clusters);
+    await join(joinOptions(clusters, { mutual: true }));
+    await unjoinBoth(clusters);
+    const provider = clusters.open("west");
+    await unjoin(unjoinOptions(clusters, { provider, mutual: true }));
+    expect(await both(clusters)).toEqual(before);
+    const failure = await failureOf(unjoin(unjoinOptions(clusters, { provider, mutual: true })));
+    expect(failure.message).toContain("Link west does not exist");
   });
 });

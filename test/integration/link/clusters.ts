@@ -1,16 +1,15 @@
 import { KubeConfig } from "@kubernetes/client-node";
-import { parseAllDocuments } from "yaml";
 import { afterAll, beforeAll } from "vitest";
 import { providerObjects } from "../../../cmd/link/join/provider-objects.ts";
-import { readManifestFiles } from "../../../cmd/link/install/manifest-files.ts";
+import { renderManifests } from "../../../cmd/link/install/manifests.ts";
 import {
   gatewayIdentity,
   IDENTITY_CONFIG_MAP_NAME,
   INSTALL_NAMESPACE,
   linkServiceAccountName,
 } from "../../../api/names.ts";
-import type { ConfigMap, KubeObject } from "../../../api/objects.ts";
-import { resourceOf, RESOURCES } from "../../../api/resources.ts";
+import type { ConfigMap } from "../../../api/objects.ts";
+import { RESOURCES } from "../../../api/resources.ts";
 import { createKubeClient, type KubeClient } from "../../../kube/client/client.ts";
 import { loadKubeconfig } from "../../../kube/kubeconfig/kubeconfig.ts";
 import type { Bed, Cluster } from "../../bed/bed.ts";
@@ -142,21 +141,11 @@ export function adminOf({ kubeconfigPath }: Cluster): KubeClient {
 
 /** Applies what `link install` applies, as far as it needs no node. */
 export async function install(admin: KubeClient): Promise<void> {
-  const files = await readManifestFiles();
-  const objects = Object.values(files)
-    .flatMap((text) => parseAllDocuments(text).map((document): KubeObject => document.toJS()))
-    .filter(({ kind }) => INSTALLED_KINDS.has(kind ?? ""))
-    .toSorted((left, right) => rank(left) - rank(right));
-  for (const object of objects) {
-    const resource = resourceOf(object.apiVersion ?? "", object.kind ?? "");
-    if (resource === undefined) throw new Error(`${object.kind} is unknown`);
+  for (const { resource, object } of await renderManifests({ clusterName: PROVIDER })) {
+    if (!INSTALLED_KINDS.has(resource.kind)) continue;
     await admin.apply(resource, object, { fieldManager: "test", force: true });
   }
   await eventually(async () => await admin.list(RESOURCES.links, { limit: 1 }), {
     describe: "the API server serves Links",
   });
-}
-
-function rank({ kind }: KubeObject): number {
-  return [...INSTALLED_KINDS].indexOf(kind ?? "");
 }
