@@ -23,8 +23,6 @@ export const CONFIG_VERSION_KEY = "version";
 export const CONFIG_COMPONENT_PREFIX = "component.";
 /** The only namespaces that mirrors and exports may be in, with commas between; absent: all. */
 export const CONFIG_NAMESPACES_KEY = "namespaces";
-/** In it, optional: namespaces that were listed, and are emptied of mirrors while their RoleBindings are still there. */
-export const CONFIG_RETIRED_NAMESPACES_KEY = "retiredNamespaces";
 /** ConfigMap the controller publishes for linked clusters: who we are and which CA vouches for it. */
 export const IDENTITY_CONFIG_MAP_NAME = "isthmus-identity";
 export const IDENTITY_KEYS = {

@@ -1,3 +1,5 @@
+import { PATH_TEST_MAX_BYTES } from "../../api/names.ts";
+import { MAX_PATH_TESTS, PATH_TEST_DEADLINE_MS } from "../../gateway/ingress/path-tests.ts";
 import { ATTACKS, LIMIT_NOTES } from "../../gateway/limits/limit-notes.ts";
 import {
   BURST_SECONDS,
@@ -28,6 +30,7 @@ export function limitsPage(): string {
     [
       `- A link uses ${MAX_ADDRESSES} addresses of its provider's gateway at most, those that names stand for included.`,
       `- A place for a session has ${MAX_AGED} old sessions at most whose streams have not ended; then it waits with the next renewal for its age.`,
+      `- Path tests of peers (\`link check\`): ${MAX_PATH_TESTS} at once for all peers, ${PATH_TEST_MAX_BYTES / 1024} KiB each way, ${PATH_TEST_DEADLINE_MS / 1000} s; more are refused.`,
       `- Of a Service's endpoints ${MAX_LOOKS} are looked at for one connection, and two of them tried.`,
       `- In one direction of a stream ${DIRECTION_BUFFER_BYTES / 1024} KiB wait in a gateway before its source is read no further.`,
     ].join("\n"),

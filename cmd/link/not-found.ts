@@ -16,6 +16,23 @@ export function linkNotFound(
   });
 }
 
+/**
+ * Makes sure that a namespace in which nothing was found is there at all.
+ * @throws CliError with the one that was meant when it is not; nothing when that cannot be told.
+ */
+export async function requireNamespace(
+  access: ClusterAccess,
+  namespace: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const known = await namesOf(access, RESOURCES.namespaces, { signal });
+  const names = known.map(({ name }) => name);
+  if (names.length === 0 || names.includes(namespace)) return;
+  throw new CliError(`context ${access.contextName}: there is no namespace ${namespace}`, {
+    fix: didYouMean(namespace, names) ?? `kubectl --context ${access.contextName} get namespaces`,
+  });
+}
+
 /** A Service by its name, in one namespace or, without, in any. */
 interface ServiceName {
   namespace?: string | undefined;

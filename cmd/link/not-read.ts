@@ -1,4 +1,4 @@
-import { toCliError } from "./cli-error.ts";
+import { CliError, toCliError } from "./cli-error.ts";
 
 /** Something that a view would show and could not read. */
 export interface NotRead {
@@ -23,13 +23,14 @@ export class ReadingGaps {
 
   /**
    * What `reading` gives, or `otherwise` and a gap when it fails.
-   * @throws the signal's reason when it aborted.
+   * @throws the signal's reason when it aborted; a CliError, which is an answer and no failure to get one.
    */
   async orElse<T>(what: string, reading: Promise<T>, otherwise: T): Promise<T> {
     try {
       return await reading;
     } catch (error) {
       this.#signal.throwIfAborted();
+      if (error instanceof CliError) throw error;
       this.add(what, toCliError(error).message);
       return otherwise;
     }

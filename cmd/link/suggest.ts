@@ -6,7 +6,7 @@ const MIN_SIMILARITY = 0.4;
  * The known names that are closest to one that is not known, for `did you mean`;
  * none when nothing is close. A name that holds what was given counts as close.
  */
-export function similarNames(given: string, known: Iterable<string>): string[] {
+function similarNames(given: string, known: Iterable<string>): string[] {
   const names = [...new Set(known)];
   const holding = names.filter((name) => given.length > 2 && name.includes(given));
   const ranked = names.map((name) => ({ name, distance: editDistance(given, name) }));

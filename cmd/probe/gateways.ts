@@ -21,6 +21,11 @@ import type { GatewayReport, GatewaysReport, GatewaysRequest } from "./report.ts
 
 const CONNECT_TIMEOUT_MS = 5000;
 const ANSWER_TIMEOUT_MS = 3000;
+/**
+ * The keys of post-quantum exchanges, which OpenSSL offers by itself, fill a packet in each direction (X25519MLKEM768:
+ * 1184 and 1088 bytes); with these the first message of a handshake has some 300 bytes.
+ */
+const SMALL_KEY_EXCHANGES = "X25519:P-256";
 /** Of no peer: an SNI of another form. */
 const UNKNOWN_NAME = "nobody.isthmus";
 
@@ -55,6 +60,8 @@ export interface GatewayOptions {
   signal: AbortSignal;
   /** Bound of opening a session. */
   connectTimeoutMs?: number;
+  /** Key exchanges that are offered; OpenSSL's choice when absent. */
+  ecdhCurve?: string;
 }
 
 /** Looks at one address: session, answer, clock, and what sizes pass each way. */
@@ -70,26 +77,39 @@ export async function lookAtGateway(options: GatewayOptions): Promise<GatewayRep
     progress.stage = "firstAnswer";
     const answer = await askReady(opened.session, signal);
     opened.session.destroy();
-    const open = async () => (await openSession(options, { stage: "connect" })).session;
-    return {
-      ...about,
-      stage: "done",
-      connectMs,
-      ...answer,
-      ...opened.validity,
-      up: await tryWay("up", { open, signal }),
-      down: await tryWay("down", { open, signal }),
-    };
+    const ways = await tryWays(options);
+    return { ...about, stage: "done", connectMs, ...answer, ...opened.validity, ...ways };
   } catch (error) {
     signal.throwIfAborted();
     const failure = await failureOf(error, progress.stage, options);
     const { stage } = progress;
     const reached = stage === "firstAnswer" ? "answer" : stage;
-    const isSilent = stage === "handshake" && failure?.timedOut === true;
-    const refusal = isSilent ? { refuses: await refuses(options) } : {};
-    return { ...about, stage: reached, failure, ...refusal, ...opened?.validity };
+    const more = stage === "handshake" ? await tryLess(options) : {};
+    return { ...about, stage: reached, failure, ...more, ...opened?.validity };
   } finally {
     opened?.session.destroy();
+  }
+}
+
+async function tryWays(options: GatewayOptions): Promise<Pick<GatewayReport, "up" | "down">> {
+  const { signal } = options;
+  const open = async () => (await openSession(options, { stage: "connect" })).session;
+  return { up: await tryWay("up", { open, signal }), down: await tryWay("down", { open, signal }) };
+}
+
+/** What of a handshake that failed gets through when its messages are smaller. */
+async function tryLess(
+  options: GatewayOptions,
+): Promise<Pick<GatewayReport, "smallHandshake" | "refuses" | "up" | "down">> {
+  const { signal } = options;
+  const small = { ...options, ecdhCurve: SMALL_KEY_EXCHANGES };
+  try {
+    const { session } = await openSession(small, { stage: "connect" });
+    session.destroy();
+    return { smallHandshake: true, ...(await tryWays(small)) };
+  } catch (error) {
+    signal.throwIfAborted();
+    return error instanceof ProbeTimeoutError ? { refuses: await refuses(options) } : {};
   }
 }
 
@@ -99,12 +119,13 @@ interface OpenSession {
 }
 
 async function openSession(
-  { address, port, gateway, signal, connectTimeoutMs = CONNECT_TIMEOUT_MS }: GatewayOptions,
+  options: GatewayOptions,
   progress: { stage: ProbeStage },
 ): Promise<OpenSession> {
+  const { address, port, gateway, signal, connectTimeoutMs = CONNECT_TIMEOUT_MS } = options;
   const limit = withTimeout(signal, connectTimeoutMs);
   try {
-    const socket = await dial(address, port, gateway, limit.signal, progress);
+    const socket = await dial(address, port, gateway, limit.signal, progress, options.ecdhCurve);
     socket.setNoDelay(true);
     const session = connectHttp2("https://gateway", { createConnection: () => socket });
     // Whoever uses it sees it close.
@@ -176,6 +197,7 @@ async function refuses({ address, port, signal }: GatewayOptions): Promise<boole
     host: address,
     port,
     servername: UNKNOWN_NAME,
+    ecdhCurve: SMALL_KEY_EXCHANGES,
     ALPNProtocols: ["h2"],
   });
   socket.once("secureConnect", () => resolve(true));

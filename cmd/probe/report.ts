@@ -55,7 +55,9 @@ const gatewayReportSchema = z.object({
   stage: z.enum(["connect", "handshake", "answer", "done"]),
   /** Why it came no further. */
   failure: z.object({ reason: z.string(), message: z.string(), timedOut: z.boolean() }).optional(),
-  /** Where the handshake got no answer: whether a smaller one, a refusal, does arrive. */
+  /** Where the handshake failed: one with smaller messages passes. */
+  smallHandshake: z.boolean().optional(),
+  /** Where that failed, too: whether a refusal, which is smaller still, does arrive. */
   refuses: z.boolean().optional(),
   /** From the first packet to the end of the handshake. */
   connectMs: z.number().optional(),

@@ -22,7 +22,7 @@ export interface ForeignSecrets {
 }
 
 /** A renewal is late once this share of a certificate's life is over; cert-manager renews at two thirds. */
-const LATE_SHARE = 2;
+const LATE_SHARE = 5 / 6;
 
 /**
  * What others have to trust: the CA that the gateways' certificate came with,

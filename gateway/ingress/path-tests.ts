@@ -7,8 +7,8 @@ import {
 import type { Refusal } from "./authorize.ts";
 
 /** Of all peers together: each may hold its answer in memory. */
-const MAX_AT_ONCE = 8;
-const DEADLINE_MS = 10_000;
+export const MAX_PATH_TESTS = 8;
+export const PATH_TEST_DEADLINE_MS = 10_000;
 /** More than may be sent or asked for. */
 const INVALID: Refusal = { status: 400, reason: "PathTestRefused" };
 const BUSY: Refusal = { status: 503, reason: "PathTestRefused" };
@@ -34,10 +34,10 @@ export class PathTests {
     if (!Number.isInteger(answerBytes) || answerBytes < 0 || answerBytes > PATH_TEST_MAX_BYTES) {
       return INVALID;
     }
-    if (this.#running >= MAX_AT_ONCE) return BUSY;
+    if (this.#running >= MAX_PATH_TESTS) return BUSY;
     if (stream.destroyed) return undefined;
     this.#running += 1;
-    const timer = setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), DEADLINE_MS);
+    const timer = setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), PATH_TEST_DEADLINE_MS);
     stream.once("close", () => {
       clearTimeout(timer);
       this.#running -= 1;

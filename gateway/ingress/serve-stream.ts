@@ -36,7 +36,7 @@ class StreamCutError extends Error {
   override readonly name = "StreamCutError";
 }
 
-/** Answers one stream of an authenticated session: a CONNECT, or the ready probe. Never throws; errors of the stream are the caller's to take. */
+/** Answers one stream of an authenticated session: a CONNECT, the ready probe or a path test. Never throws; errors of the stream are the caller's to take. */
 export async function serveStream(
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,

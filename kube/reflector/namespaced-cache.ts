@@ -39,7 +39,7 @@ export function createObjectCache<T extends KubeObject>(
 }
 
 /** API servers say 403 while they start, too: a denial counts once it has lasted this long. */
-export const DENIAL_SETTLED_MS = 2_000;
+const DENIAL_SETTLED_MS = 2_000;
 const POLL_MS = 50;
 
 /**

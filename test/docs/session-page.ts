@@ -34,7 +34,8 @@ function transcriptOf(
     .split("\n")
     .filter((line) => !line.startsWith(PROGRESS))
     .map((line) => line.trimEnd());
-  let text = lines.join("\n").trim();
+  // npm begins with an empty line.
+  let text = lines.join("\n").replace(/^\n+/, "");
   for (const [own, word] of replacements) text = text.replaceAll(own, word);
   return text === "" ? `$ ${command.text}` : `$ ${command.text}\n${text}`;
 }

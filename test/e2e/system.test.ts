@@ -6,6 +6,7 @@ import { link } from "../system/link-command.ts";
 import { createNamespaces, installEverywhere, type Member, startSystem } from "../system/system.ts";
 import { bedGoesTests, bedTests } from "./system/bed.ts";
 import { lifeTests } from "./system/life.ts";
+import { monitoringTests } from "./system/monitoring.ts";
 import { rotationTests } from "./system/rotation.ts";
 import type { World } from "./system/world.ts";
 
@@ -63,6 +64,9 @@ describe("a joined pair of clusters", () => {
 });
 describe("a caller of a mirror sees no failure", () => {
   rotationTests(current);
+});
+describe("Prometheus, with the component monitoring", () => {
+  monitoringTests(current);
 });
 describe("the bed, at its end", () => {
   bedGoesTests(bed, () => failed);

@@ -19,6 +19,7 @@ import { replaceGateways } from "../system/rollout.ts";
 import { type Member, startCaller, startLoad, startSystem, type System } from "../system/system.ts";
 import { applyObjects } from "../workload/apply-objects.ts";
 import type { Caller } from "../workload/caller.ts";
+import type { Load } from "../workload/load.ts";
 import { webServer } from "../workload/web-server.ts";
 
 const NAMESPACE = "shop";
@@ -81,15 +82,15 @@ describe.skipIf(previous === undefined)(`upgrading from ${previous ?? "no releas
     async () => {
       await Promise.all([west, east].map(installPrevious));
       await exportWeb();
-      const load = await startLoad(system, east, { namespace: NAMESPACE, host: HOST });
       const file = await manifests("east");
-      const outcome = await replaceGateways([west, east], load, async () => {
-        await Promise.all([
-          upgradeWest("--image", system.image),
-          apply("east", file).then(() => untilRolledOut(east)),
-        ]);
-      });
-      await load.stop();
+      const outcome = await underLoad((load) =>
+        replaceGateways([west, east], load, async () => {
+          await Promise.all([
+            upgradeWest("--image", system.image),
+            apply("east", file).then(() => untilRolledOut(east)),
+          ]);
+        }),
+      );
       expect(outcome).toMatchObject({ failures: [], cutEarly: [], streamsBefore: 50 });
       expect(outcome.drains).toHaveLength(4);
       expect(outcome.answered).toBeGreaterThan(0);
@@ -158,6 +159,15 @@ async function exportWeb(): Promise<void> {
     { spec: { probe: PATIENT_PROBE } },
     { type: "merge" },
   );
+}
+
+async function underLoad<T>(action: (load: Load) => Promise<T>): Promise<T> {
+  const load = await startLoad(system, east, { namespace: NAMESPACE, host: HOST });
+  try {
+    return await action(load);
+  } finally {
+    await load.stop();
+  }
 }
 
 function manifests(cluster: string): Promise<string> {

@@ -14,7 +14,7 @@ export interface AlertCase {
 }
 
 /** Labels that a scrape gives to the series of a replica of the controller. */
-export function controller(pod: string): string {
+function controller(pod: string): string {
   return `namespace="isthmus-system", pod="isthmus-controller-${pod}", job="isthmus-controller"`;
 }
 

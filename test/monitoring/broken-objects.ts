@@ -1,6 +1,8 @@
 import { type Link, parseLinkSpec } from "../../api/link.ts";
 import {
   ANNOTATIONS,
+  CA_ROTATION_ANNOTATIONS,
+  CA_SECRET_NAME,
   gatewayIdentity,
   INSTALL_NAMESPACE,
   KUBECONFIG_KEY,
@@ -10,6 +12,8 @@ import type { EndpointSlice, KubeObject, Secret, Service } from "../../api/objec
 import type { Peer } from "../../api/peer.ts";
 import { type Resource, RESOURCES } from "../../api/resources.ts";
 import type { Member } from "../system/system.ts";
+import { applyObjects } from "../workload/apply-objects.ts";
+import { webServer } from "../workload/web-server.ts";
 
 export const NAMESPACE = "watched";
 /** Where no Service may be made in the consumer's cluster. */
@@ -54,6 +58,15 @@ export async function makeNamespaces(west: Member, east: Member): Promise<void> 
   );
   const metadata = { namespace: FULL_NAMESPACE, name: "full" };
   await create(east, QUOTAS, { metadata, spec: { hard: { services: "0" } } } as KubeObject);
+}
+
+/** Exports a web server, `web`. */
+export async function exportWeb({ client }: Member, image: string): Promise<void> {
+  const objects = webServer({ namespace: NAMESPACE, name: "web", cluster: "west", image });
+  await applyObjects(client, objects);
+  const key = { namespace: NAMESPACE, name: "web" };
+  const patch = { metadata: { annotations: EXPORTED } };
+  await client.patch(RESOURCES.services, key, patch, { type: "merge" });
 }
 
 /**
@@ -138,6 +151,13 @@ export async function makeBrokenPeer(west: Member): Promise<void> {
     metadata: { namespace: INSTALL_NAMESPACE, name: "broken" },
     spec: { identity: gatewayIdentity("broken"), trustBundle: NO_CERTIFICATE },
   } as Peer);
+}
+
+/** Asks for a rotation of a cluster's CA. */
+export async function rotateAuthority({ client }: Member): Promise<void> {
+  const key = { namespace: INSTALL_NAMESPACE, name: CA_SECRET_NAME };
+  const patch = { metadata: { annotations: { [CA_ROTATION_ANNOTATIONS.requested]: "watched" } } };
+  await client.patch(RESOURCES.secrets, key, patch, { type: "merge" });
 }
 
 /** Takes away what the other functions made, but for what goes with the namespaces. */

@@ -23,7 +23,7 @@ export type EndFault = () => Promise<void>;
 type Program = typeof CONTROLLER_NAME | typeof GATEWAY_NAME;
 
 /** The pods of controller or gateway. */
-export async function podsOf({ client }: Member, program: Program): Promise<Pod[]> {
+async function podsOf({ client }: Member, program: Program): Promise<Pod[]> {
   const labelSelector = `${LABELS.name}=${program}`;
   const { items } = await client.list<Pod>(RESOURCES.pods, {
     namespace: INSTALL_NAMESPACE,

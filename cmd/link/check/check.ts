@@ -18,7 +18,13 @@ import { judgeLinkTrust, judgePeerTrust, providerOf } from "./judge/certificates
 import { judgeEndToEnd } from "./judge/end-to-end.ts";
 import { judgeGateways } from "./judge/gateways.ts";
 import { judgeVersionSkew } from "./judge/installation.ts";
-import { judgeConditions, judgeEgressPorts, judgeSkipped, judgeToken } from "./judge/links.ts";
+import {
+  judgeConditions,
+  judgeEgressPorts,
+  judgeOutside,
+  judgeSkipped,
+  judgeToken,
+} from "./judge/links.ts";
 import { judgeClusterClocks } from "./judge/clocks.ts";
 import { judgeBeforeInstall, judgePlatform } from "./judge/platform.ts";
 import { type CheckReport, type Finding, findingsOf, reportOf } from "./report.ts";
@@ -81,6 +87,7 @@ export async function runChecks(options: CheckOptions): Promise<CheckReport> {
   findings.push(
     ...judgeSkipped(links, mirrors.skipped),
     judgeEgressPorts(mirrors.mirrors),
+    ...judgeOutside(mirrors.mirrors, here.record.namespaces),
     ...(await linkFindings(here, there, links, options)),
   );
   if (there !== undefined) {

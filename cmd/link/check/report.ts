@@ -27,6 +27,7 @@ export const CHECKS = {
   "path-mtu": "the path to the provider's gateway lets large packets through",
   "name-collisions": "no two Services want one mirror",
   "services-skipped": "every exported Service has its mirror",
+  "mirrors-outside": "no mirror is outside the namespaces that may be used",
   "egress-ports": "egress ports are left",
   "end-to-end": "a Service of the provider answers in this cluster",
 } as const;

@@ -67,7 +67,7 @@ async function candidatesOf(
   });
   // Services are taken as `svc/web` and as `web`.
   const isTyped = word.startsWith(SERVICE) || SERVICE.startsWith(word);
-  return withPrefix(names, prefix);
+  return withPrefix(names, kind === "service" && isTyped ? SERVICE : prefix);
 }
 
 const SERVICE = "svc/";

@@ -15,7 +15,7 @@ import { CliError } from "../cli-error.ts";
 import type { ClusterAccess } from "../cluster-access.ts";
 import { listLinks } from "../links.ts";
 import { listAll } from "../list-all.ts";
-import { serviceNotFound } from "../not-found.ts";
+import { requireNamespace, serviceNotFound } from "../not-found.ts";
 import { listEach, listSlicesOf } from "../service-slices.ts";
 import { skippedServices } from "../status/skipped.ts";
 import { linkReport } from "../status/link-report.ts";
@@ -36,8 +36,8 @@ export interface FailoverOptions {
  * Reads how the Services that ask for failover stand, from the objects as they
  * are now. EndpointSlices are read of those Services only.
  *
- * @throws CliError when Isthmus is not installed, or a Service is named that
- * does not exist or does not ask for failover.
+ * @throws CliError when Isthmus is not installed, or a namespace or Service is named
+ * that does not exist or does not ask for failover.
  */
 export async function readFailovers(options: FailoverOptions): Promise<FailoverReport> {
   const { access, signal } = options;
@@ -54,6 +54,9 @@ export async function readFailovers(options: FailoverOptions): Promise<FailoverR
     if (service !== undefined) throw notAsking(access, service);
     const { namespace, name } = options;
     throw await serviceNotFound(access, { namespace, name }, signal);
+  }
+  if (services.length === 0 && options.namespace !== undefined) {
+    await requireNamespace(access, options.namespace, signal);
   }
   const targets = asking.flatMap((service) => targetsOf(service, ownCluster));
   const [mirrors, slices] = await Promise.all([

@@ -63,7 +63,7 @@ export async function readGateways(options: GatewaysOptions): Promise<GatewaysRe
 }
 
 /** One entry for each pod and address, by Link and address. */
-export function addressesOf(pods: readonly PodMetrics[], linkName?: string): AddressReport[] {
+function addressesOf(pods: readonly PodMetrics[], linkName?: string): AddressReport[] {
   const reports = pods.flatMap(({ pod, metrics }) =>
     metrics === undefined
       ? []
@@ -76,15 +76,17 @@ export function addressesOf(pods: readonly PodMetrics[], linkName?: string): Add
 }
 
 /** One entry for each pod and consumer that has sessions with it, by consumer. */
-export function consumersOf(pods: readonly PodMetrics[]): ConsumerReport[] {
+function consumersOf(pods: readonly PodMetrics[]): ConsumerReport[] {
   const reports = pods.flatMap(({ pod, metrics }) => {
     if (metrics === undefined) return [];
-    return metrics.labelValues(METRICS.ingressSessions, "consumer").map((consumer) => ({
-      consumer,
-      pod,
-      sessions: metrics.sum(METRICS.ingressSessions, { consumer }) ?? 0,
-      ...trafficOf(metrics, [METRICS.streams, METRICS.bytes], { role: "ingress", link: consumer }),
-    }));
+    return metrics.labelValues(METRICS.ingressSessions, "consumer").map((consumer) => {
+      const labels = { role: "ingress", link: consumer };
+      const traffic = trafficOf(metrics, [METRICS.streams, METRICS.bytes], labels);
+      const { streams = 0, sentBytes = 0, receivedBytes = 0 } = traffic;
+      const sessions = metrics.sum(METRICS.ingressSessions, { consumer }) ?? 0;
+      // A series begins with the first connection.
+      return { consumer, pod, sessions, streams, sentBytes, receivedBytes };
+    });
   });
   return reports.toSorted((a, b) => compare(`${a.consumer} ${a.pod}`, `${b.consumer} ${b.pod}`));
 }
@@ -100,7 +102,7 @@ function addressesOfLink(pod: string, link: string, metrics: Metrics): AddressRe
       link,
       address,
       pod,
-      state: live > 0 ? "up" : trying ? "connecting" : "up",
+      state: live > 0 ? "up" : trying ? "connecting" : "down",
       sessions: live,
       rttMs: toMs(metrics.quantile(METRICS.ping, 0.5, labels)),
       rttP99Ms: toMs(metrics.quantile(METRICS.ping, 0.99, labels)),

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import pRetry from "p-retry";
 import { CLI_FIELD_MANAGER, INSTALL_NAMESPACE } from "../../../api/names.ts";
 import type { KubeObject } from "../../../api/objects.ts";
 import { RESOURCES } from "../../../api/resources.ts";
@@ -68,10 +69,17 @@ export async function withoutMissingNamespaces(
 }
 
 /** Numbers for a line: what there is none of is left out. */
-export function summaryOf({ created, changed, unchanged }: Outcomes): string {
+export function summaryOf(outcomes: Outcomes): string {
+  return counted(outcomes, { created: "created", changed: "changed" });
+}
+
+function counted(
+  { created, changed, unchanged }: Outcomes,
+  words: { created: string; changed: string },
+): string {
   const counts = [
-    ...(created.length > 0 ? [`${created.length} objects created`] : []),
-    ...(changed.length > 0 ? [`${changed.length} objects changed`] : []),
+    ...(created.length > 0 ? [`${created.length} objects ${words.created}`] : []),
+    ...(changed.length > 0 ? [`${changed.length} objects ${words.changed}`] : []),
     ...(unchanged.length > 0 ? [`${unchanged.length} objects are as they should be`] : []),
   ];
   return counts.join(", ");
@@ -81,7 +89,8 @@ export function summaryOf({ created, changed, unchanged }: Outcomes): string {
 export function tellDryRun(reporter: Reporter, outcomes: Outcomes): void {
   for (const title of outcomes.created) reporter.info(`would be created: ${title}`);
   for (const title of outcomes.changed) reporter.info(`would be changed: ${title}`);
-  reporter.done(`dry run, nothing was written: ${summaryOf(outcomes)}`);
+  const words = { created: "would be created", changed: "would be changed" };
+  reporter.done(`dry run, nothing was written: ${counted(outcomes, words)}`);
 }
 
 async function applyOne(
@@ -92,7 +101,7 @@ async function applyOne(
   try {
     const before = await access.client.find(resource, object.metadata, { signal });
     if (dryRun && before === undefined) return "created";
-    if (before !== undefined && !dryRun) await takeOver(access, manifest, before);
+    if (before !== undefined && !dryRun) await takeOver(access, manifest, before, signal);
     // What someone else set on our own objects is taken back: the manifests decide.
     const after = await access.client.request<KubeObject>({
       method: "PATCH",
@@ -108,24 +117,38 @@ async function applyOne(
   }
 }
 
+/** A controller may write a status between our look and our write. */
+const CONFLICT_RETRIES = { retries: 8, minTimeout: 50, maxTimeout: 1000, randomize: true };
+
+/** Makes fields ours that kubectl applied; the object may change meanwhile, and is then looked at again. */
 async function takeOver(
   { client }: ClusterAccess,
-  { resource }: Manifest,
-  before: KubeObject,
+  { resource, object }: Manifest,
+  seen: KubeObject,
+  signal: AbortSignal,
 ): Promise<void> {
-  const managedFields = takeOverFields(before);
-  if (managedFields === undefined) return;
-  const { resourceVersion } = before.metadata;
-  await client.patch(
-    resource,
-    before.metadata,
-    [
-      { op: "replace", path: "/metadata/managedFields", value: managedFields },
-      // Refused where somebody wrote it meanwhile: their fields would not be in the list.
-      { op: "replace", path: "/metadata/resourceVersion", value: resourceVersion },
-    ],
-    { type: "json" },
-  );
+  if (takeOverFields(seen) === undefined) return;
+  const once = async () => {
+    const found = await client.find<KubeObject>(resource, object.metadata, { signal });
+    const managedFields = found && takeOverFields(found);
+    if (found === undefined || managedFields === undefined) return;
+    const { resourceVersion } = found.metadata;
+    await client.patch(
+      resource,
+      found.metadata,
+      [
+        { op: "replace", path: "/metadata/managedFields", value: managedFields },
+        // Refused where somebody wrote it meanwhile: their fields would not be in the list.
+        { op: "replace", path: "/metadata/resourceVersion", value: resourceVersion },
+      ],
+      { type: "json" },
+    );
+  };
+  await pRetry(once, {
+    ...CONFLICT_RETRIES,
+    signal,
+    shouldRetry: ({ error }) => isApiError(error, "Conflict"),
+  });
 }
 
 /** A kind that the cluster does not know is answered with a bare "page not found". */

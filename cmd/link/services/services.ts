@@ -9,6 +9,7 @@ import type { ClusterAccess } from "../cluster-access.ts";
 import { listInScope, NO_INSTALLATION, readInstallation } from "../installation.ts";
 import { listLinks } from "../links.ts";
 import { listAll } from "../list-all.ts";
+import { requireNamespace } from "../not-found.ts";
 import { ReadingGaps } from "../not-read.ts";
 import { listSlicesOf } from "../service-slices.ts";
 import { linkReport } from "../status/link-report.ts";
@@ -24,7 +25,7 @@ export interface ServicesOptions {
 }
 
 /** What decides of an export, besides the Service. */
-export interface ExportFacts {
+interface ExportFacts {
   /** Names of the clusters that are Peers. */
   readonly peers: readonly string[];
   /** The Service's EndpointSlices; undefined where they could not be read. */
@@ -34,7 +35,7 @@ export interface ExportFacts {
 /**
  * Reads which Services this cluster offers to whom, and which of others it has.
  * What cannot be read besides the Services is left out, and the report says so.
- * @throws CliError when Isthmus is not installed; what the API refuses of Services.
+ * @throws CliError when Isthmus is not installed, or there is no such namespace; what the API refuses of Services.
  */
 export async function readServices(options: ServicesOptions): Promise<ServicesReport> {
   const { access, namespace, signal } = options;
@@ -55,6 +56,9 @@ export async function readServices(options: ServicesOptions): Promise<ServicesRe
       [],
     ),
   ]);
+  if (services.length === 0 && namespace !== undefined) {
+    await requireNamespace(access, namespace, signal);
+  }
   const offered = services.filter(asksForExport);
   const slices = await gaps.orElse(
     "EndpointSlices of what is exported",
@@ -82,7 +86,7 @@ export async function readServices(options: ServicesOptions): Promise<ServicesRe
 }
 
 /** What becomes of a Service that asks to be exported. */
-export function exportReport(service: Service, { peers, slices }: ExportFacts): ExportReport {
+function exportReport(service: Service, { peers, slices }: ExportFacts): ExportReport {
   const { namespace = "", name } = service.metadata;
   const decision = decideExport(service);
   const readyEndpoints = slices?.reduce(
@@ -107,7 +111,7 @@ export function exportReport(service: Service, { peers, slices }: ExportFacts): 
     ports: offer.ports.map(portReport),
     toAll,
     consumers: peers.filter((peer) => isOfferedTo(offer, peer)),
-    notJoined: listed.toSorted(),
+    notJoined: listed.filter((consumer) => !peers.includes(consumer)).toSorted(),
     readyEndpoints,
   };
 }

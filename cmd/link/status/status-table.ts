@@ -57,7 +57,7 @@ function conditionsSection(links: readonly LinkDetails[], nowMs: number, colors:
       stateColor(status, colors),
       ageOf(lastTransitionTime, nowMs),
       reason,
-      message,
+      plainText(message),
     ]),
   );
   if (rows.length === 0) return "";

@@ -62,7 +62,7 @@ export async function readStatus(options: StatusOptions): Promise<StatusReport> 
     skipped: skippedServices(events, details, mirrors),
     peers: linkName === undefined ? peers.map(peerReport) : [],
     certificates: linkName === undefined ? certificatesOf(metrics) : [],
-    notRead: [],
+    notRead: gaps.list,
   };
 }
 

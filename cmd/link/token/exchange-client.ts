@@ -17,7 +17,7 @@ import {
 } from "../../../api/join-token.ts";
 import { joinClientTlsOptions } from "../../../pki/join-tls.ts";
 import { PeerIdentityError } from "../../../pki/tls.ts";
-import { CliError } from "../cli-error.ts";
+import { CliError, EXIT_CODES } from "../cli-error.ts";
 import type { ClusterIdentity } from "../identity.ts";
 
 export interface ExchangeClientOptions {
@@ -155,7 +155,11 @@ async function ask(socket: TLSSocket, body: JoinRequest, signal: AbortSignal): P
   } catch (error) {
     throw new CliError(
       `the token was sent, and the answer did not arrive (${errorMessage(error)}): it may be used up`,
-      { fix: `try once more; if it is used up, ${ASK_ANOTHER}`, cause: error },
+      {
+        fix: `try once more; if it is used up, ${ASK_ANOTHER}`,
+        exitCode: signal.aborted ? EXIT_CODES.interrupted : EXIT_CODES.failed,
+        cause: error,
+      },
     );
   } finally {
     socket.destroy();

@@ -92,18 +92,31 @@ async function check(
   const update = await checkLinks(access, linkName, token.provider, signal);
   // Of the same size and form as what is written later; tried as a whole: rights, admission, schema.
   const likely = { apiServer: { url: "https://provider.invalid" }, token: "none", gateway: {} };
-  for (const { resource, object } of objectsOf(token, linkName, likely)) {
-    await findMadeByLink(access, resource, object, signal);
-    await access.client.request({
-      method: "PATCH",
-      path: resourcePath(resource, object.metadata),
-      query: { fieldManager: CLI_FIELD_MANAGER, force: true, dryRun: "All" },
-      contentType: "application/apply-patch+yaml",
-      body: { apiVersion: apiVersionOf(resource), kind: resource.kind, ...object },
-      signal,
-    });
+  try {
+    for (const object of objectsOf(token, linkName, likely))
+      await tryToWrite(access, object, signal);
+  } catch (error) {
+    const { message, fix, exitCode } = toCliError(error, signal);
+    throw new CliError(`${message}; the token is not used up`, { fix, exitCode, cause: error });
   }
   return { consumer, update };
+}
+
+/** @throws CliError when somebody else's object is in the way, ApiError when the API server would refuse ours. */
+async function tryToWrite(
+  access: ClusterAccess,
+  { resource, object }: JoinObject,
+  signal: AbortSignal,
+): Promise<void> {
+  await findMadeByLink(access, resource, object, signal);
+  await access.client.request({
+    method: "PATCH",
+    path: resourcePath(resource, object.metadata),
+    query: { fieldManager: CLI_FIELD_MANAGER, force: true, dryRun: "All" },
+    contentType: "application/apply-patch+yaml",
+    body: { apiVersion: apiVersionOf(resource), kind: resource.kind, ...object },
+    signal,
+  });
 }
 
 /** The Secret with the link's credentials, and the Link. */

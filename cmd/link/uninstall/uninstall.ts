@@ -13,6 +13,9 @@ import { describeJoins, findJoins, joinedRefusal, type Joins } from "./joins.ts"
 import { beginRemoval, removeNamespaces } from "./remove-namespaces.ts";
 import type { UninstallOptions } from "./uninstall-options.ts";
 
+const HELM_RELEASE = "meta.helm.sh/release-name";
+const HELM_NAMESPACE = "meta.helm.sh/release-namespace";
+
 /**
  * Removes Isthmus from a cluster and waits until nothing of it is left:
  * mirrors, Links and Peers (with `force`), the programs, their rights, the
@@ -34,6 +37,7 @@ export async function uninstall(options: UninstallOptions): Promise<void> {
     return;
   }
   if (options.dryRun) return tellPlan(options, joins, installed);
+  const helm = helmRecordOf(installed);
   const deadlineMs = clock.nowMs() + options.timeoutMs;
   /** The same options with the time that is left. */
   const timed = () => ({ ...options, timeoutMs: Math.max(0, deadlineMs - clock.nowMs()) });
@@ -48,6 +52,10 @@ export async function uninstall(options: UninstallOptions): Promise<void> {
   await removeDefinitions(timed());
   await removeNamespaces(timed());
   await removeEvents(options);
+  if (helm !== undefined) {
+    reporter.warn("Helm still has its record of what is gone now; remove that, too:");
+    reporter.info(`helm uninstall ${helm} --kube-context ${access.contextName}`);
+  }
   reporter.done(`Isthmus is gone from the cluster of context ${access.contextName}`);
 }
 
@@ -62,6 +70,15 @@ async function installedIn({ access, signal }: UninstallOptions): Promise<Manife
   const last =
     namespace === undefined ? [] : [{ resource: RESOURCES.namespaces, object: namespace }];
   return [...mirrors, ...objects, ...definitions, ...last];
+}
+
+/** The release that Helm keeps a record of in another namespace, as arguments of its command. */
+function helmRecordOf(installed: readonly Manifest[]): string | undefined {
+  const annotations = installed.map(({ object }) => object.metadata.annotations ?? {});
+  const own = annotations.find((each) => each[HELM_RELEASE] !== undefined) ?? {};
+  const [release, namespace] = [own[HELM_RELEASE], own[HELM_NAMESPACE]];
+  if (release === undefined || namespace === INSTALL_NAMESPACE) return undefined;
+  return `${release} --namespace ${namespace ?? "default"}`;
 }
 
 function tellPlan(
@@ -106,10 +123,9 @@ async function untilStopped(options: UninstallOptions): Promise<void> {
   const look = async (): Promise<Sighting<true>> => {
     const query = { namespace: INSTALL_NAMESPACE, labelSelector, signal };
     const pods = await listKnown(access, RESOURCES.pods, query);
-    const [first] = pods;
-    return first === undefined
+    return pods.length === 0
       ? { found: true }
-      : { missing: `${pods.length} pods are ending: ${first.metadata.name}` };
+      : { missing: `ending: ${pods.map(({ metadata }) => metadata.name).join(", ")}` };
   };
   await waitUntil("end of the pods", look, {
     clock,
@@ -158,9 +174,7 @@ async function removeDefinitions(options: UninstallOptions): Promise<void> {
   for (const definition of definitions) await removeObject(access, definition, signal);
   const look = async (): Promise<Sighting<true>> => {
     const [left] = await ownDefinitions(access, signal);
-    return left === undefined
-      ? { found: true }
-      : { missing: `${titleOf(left)} waits for its last objects to go` };
+    return left === undefined ? { found: true } : { missing: `${titleOf(left)} is going` };
   };
   await waitUntil("removal of the definitions", look, {
     clock,

@@ -82,6 +82,16 @@ describe("an upgrade", () => {
     ]);
   });
 
+  test("asks what is to stay where a component is not of this version", async () => {
+    const later = present({ record: { components: ["ha", "of-later"], version: "99.0.0" } });
+    await expect(plan(later, { force: true })).rejects.toMatchObject({
+      message: expect.stringContaining("component of-later is installed"),
+      fix: "name those that are to stay with --components ha",
+    });
+    const { record } = await plan(later, { force: true, components: ["ha"] });
+    expect(record.components).toEqual(["ha"]);
+  });
+
   test("keeps replicas that somebody chose, and a budget that lets one of one be drained", async () => {
     const { manifests, changes } = await plan(present({ replicas: 1 }));
     expect(planned(manifests)?.replicas).toBe(1);

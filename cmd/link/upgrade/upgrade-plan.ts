@@ -3,6 +3,7 @@ import type { Deployment, KubeObject } from "../../../api/objects.ts";
 import { RESOURCES } from "../../../api/resources.ts";
 import { CliError, EXIT_CODES } from "../cli-error.ts";
 import {
+  COMPONENT_NAMES,
   DEPLOYMENT_NAMES,
   installationRecord,
   type InstallationRecord,
@@ -63,12 +64,12 @@ export async function planUpgrade(
       { fix: `put the name that linked clusters know back under its key clusterName` },
     );
   }
-  const components = wishes.components ?? withoutNamespaces(present.record.components);
+  const components = wishes.components ?? keptComponents(present.record, contextName);
   const namespaces = wishes.namespaces ?? present.record.namespaces;
   const manifests = await renderManifests({ clusterName, components, namespaces });
   const before = await renderManifests({
     clusterName,
-    components: withoutNamespaces(present.record.components),
+    components: knownComponents(present.record),
     namespaces: present.record.namespaces,
   });
   const record = recordOf(manifests);
@@ -91,9 +92,27 @@ export async function planUpgrade(
   return { clusterName, manifests, record, changes };
 }
 
-/** That component follows from the namespaces. */
-function withoutNamespaces(components: readonly string[]): string[] {
-  return components.filter((name) => name !== "restricted-namespaces");
+/** Those of an installation that this version has, but for the one that follows from the namespaces. */
+function knownComponents({ components }: InstallationRecord): string[] {
+  const known: readonly string[] = COMPONENT_NAMES.filter((name) => name !== BY_NAMESPACES);
+  return components.filter((name) => known.includes(name));
+}
+
+const BY_NAMESPACES = "restricted-namespaces";
+
+function keptComponents(record: InstallationRecord, contextName: string): string[] {
+  const kept = knownComponents(record);
+  const unknown = record.components.filter(
+    (name) => name !== BY_NAMESPACES && !kept.includes(name),
+  );
+  if (unknown.length === 0) return kept;
+  throw new CliError(
+    `context ${contextName}: component ${unknown.join(", ")} is installed, which this version does not have`,
+    {
+      fix: `name those that are to stay with --components ${kept.join(",") || "none"}`,
+      exitCode: EXIT_CODES.usage,
+    },
+  );
 }
 
 function recordOf(manifests: readonly Manifest[]): InstallationRecord {

@@ -118,6 +118,7 @@ function tlsOf(gateway: GatewayIdentity): ConnectionOptions {
 /**
  * Opens the connection of a session: TCP, TLS, and both sides know each other.
  * @param progress told how far it came
+ * @param ecdhCurve key exchanges that are offered, as node:tls takes them; its own choice when absent
  * @throws whatever ended it, PeerIdentityError among them; `signal`'s reason when it aborts
  */
 export async function dial(
@@ -126,10 +127,12 @@ export async function dial(
   gateway: GatewayIdentity,
   signal: AbortSignal,
   progress: { stage: ProbeStage },
+  ecdhCurve?: string,
 ): Promise<TLSSocket> {
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const socket = connectTls({ ...tlsOf(gateway), host, port });
+  const curve = ecdhCurve === undefined ? {} : { ecdhCurve };
+  const socket = connectTls({ ...tlsOf(gateway), ...curve, host, port });
   const abort = (): void => reject(signal.reason);
   socket.once("connect", () => {
     progress.stage = "handshake";

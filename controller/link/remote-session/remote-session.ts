@@ -111,8 +111,8 @@ export class RemoteSession implements Startable {
 
   /** Whether the provider lets itself be read in other namespaces by now: another session has to take over. */
   get outdated(): boolean {
-    const { namespaces } = this.#watches ?? {};
-    return this.synced && !isDeepStrictEqual(namespaces, this.#namespaces);
+    if (!this.#identified || this.#watches === undefined) return false;
+    return !isDeepStrictEqual(this.#watches.namespaces, this.#namespaces);
   }
 
   get gatewayService(): GatewayServiceView {
@@ -167,7 +167,11 @@ export class RemoteSession implements Startable {
     return commonNamespaces(this.#options.namespaces, publishedNamespaces(this.#identity));
   }
 
-  /** Begins to watch after the first heartbeat: what may be watched is in what it brings. */
+  /**
+   * Begins to watch after the first heartbeat: what may be watched is in what it
+   * brings. When it fails everything is tried, and shows what else is wrong; the
+   * session is then outdated once one succeeds.
+   */
   async #watch(signal: AbortSignal): Promise<void> {
     if (this.#watches !== undefined) return;
     this.#watches = new ProviderWatches({
@@ -195,7 +199,7 @@ export class RemoteSession implements Startable {
       const failing = this.#heartbeatFailure !== undefined;
       const periodMs = failing ? HEARTBEAT_RETRY_MS : steadyMs;
       this.#pause = new AbortController();
-      // Woken early: see #observe.
+      // Woken early: see #watch.
       await clock.sleep(periodMs * (0.9 + 0.2 * random()), this.#pause.signal).catch(() => {});
     }
   }

@@ -29,6 +29,13 @@ describe("the certificates of a link", () => {
     expect(validUntilMs).toBeCloseTo(NOW_MS + DAY_MS, -4);
   });
 
+  it("tell when the bundle ends, also of one that has ended", () => {
+    const end = (nowMs: number) => judgeCertificates(ca.certificatePem, OWN, nowMs).bundleUntilMs;
+    expect(end(NOW_MS)).toBeGreaterThan(NOW_MS + 3000 * DAY_MS);
+    expect(end(NOW_MS + 4000 * DAY_MS)).toBe(end(NOW_MS));
+    expect(judgeCertificates("?", OWN, NOW_MS).bundleUntilMs).toBeUndefined();
+  });
+
   it.each([
     {
       name: "a bundle that is none",

@@ -9,6 +9,7 @@ import { poll } from "../../bed/poll.ts";
 import {
   askForFailover,
   exportBrokenServices,
+  exportWeb,
   giveEndpoint,
   linkToNowhere,
   makeBrokenPeer,
@@ -16,6 +17,7 @@ import {
   NAMESPACE,
   providerNamed,
   removeBrokenObjects,
+  rotateAuthority,
 } from "../../monitoring/broken-objects.ts";
 import {
   cutOffOneGateway,
@@ -33,9 +35,7 @@ import { selectorsOf } from "../../monitoring/series-selectors.ts";
 import { gatewayAddress } from "../../system/journey.ts";
 import { link } from "../../system/link-command.ts";
 import { type Member, startCaller } from "../../system/system.ts";
-import { applyObjects } from "../../workload/apply-objects.ts";
 import type { Caller } from "../../workload/caller.ts";
-import { webServer } from "../../workload/web-server.ts";
 import type { World } from "./world.ts";
 
 const SETTLE = { timeoutMs: 80_000, intervalMs: 500 };
@@ -87,11 +87,7 @@ export function monitoringTests(world: () => World): void {
       [west, east].map((member) => Prometheus.start(system.bed, member, groups, over.signal)),
     );
     await makeNamespaces(west, east);
-    await applyObjects(
-      west.client,
-      webServer({ namespace: NAMESPACE, name: "web", cluster: "west", image: system.image }),
-    );
-    await link(system.bed, "export", "svc/web", "-n", NAMESPACE, "--context", "west");
+    await exportWeb(west, system.image);
     await exportBrokenServices(west, east);
     await askForFailover(east);
     const target = ["web", "deaf"].map((name) => `http://${name}-west.${NAMESPACE}.svc/`);
@@ -158,7 +154,7 @@ export function monitoringTests(world: () => World): void {
     await Promise.all([
       linkToNowhere(east, node.address),
       makeBrokenPeer(west),
-      link(system.bed, "rotate", "ca", "--context", "west"),
+      rotateAuthority(west),
     ]);
     const token = await link(
       system.bed,

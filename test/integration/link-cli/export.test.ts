@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { ANNOTATIONS, gatewayIdentity, LABELS, MANAGED_BY } from "../../../api/names.ts";
 import type { KubeObject, Service } from "../../../api/objects.ts";
 import { RESOURCES } from "../../../api/resources.ts";
@@ -9,16 +9,21 @@ import {
   unexportService,
 } from "../../../cmd/link/export/export.ts";
 import { createAuthority } from "../../../pki/authority.ts";
-import { recordingReporter, useInstalledClusters } from "./cli-bed.ts";
+import { recordingReporter } from "./cli-bed.ts";
 import { failureOf, inSystem } from "./join-bed.ts";
+import { useViewsStage } from "./views-stage.ts";
 
-const clusters = useInstalledClusters("west");
+const stage = useViewsStage();
 const { signal } = new AbortController();
 
-const WEB = { namespace: "default", name: "web" };
+const WEB = { namespace: "export-shop", name: "web" };
+
+beforeAll(async () => {
+  await stage.put(RESOURCES.namespaces, { metadata: { name: WEB.namespace } });
+});
 
 async function createService(name: string, changes: Partial<Service> = {}): Promise<void> {
-  const { client } = clusters.open("west");
+  const { client } = stage.access;
   await client.create<Service>(RESOURCES.services, {
     metadata: { name, namespace: WEB.namespace, ...changes.metadata },
     spec: {
@@ -32,12 +37,12 @@ async function createService(name: string, changes: Partial<Service> = {}): Prom
 }
 
 function exportOptions(changes: Partial<ExportOptions> = {}): ExportOptions {
-  const access = clusters.open("west");
+  const { access } = stage;
   return { access, ...WEB, reporter: recordingReporter(), signal, ...changes };
 }
 
 async function annotationsOf(name: string): Promise<Record<string, string>> {
-  const { client } = clusters.open("west");
+  const { client } = stage.access;
   const service = await client.get<Service>(RESOURCES.services, { ...WEB, name });
   return service.metadata.annotations ?? {};
 }
@@ -54,25 +59,24 @@ describe("link export", () => {
     await exportService(exportOptions({ reporter }));
     expect(await annotationsOf("web")).toEqual({ [ANNOTATIONS.export]: "true" });
     const said = reporter.lines.join("\n");
-    expect(said).toContain("Service default/web is exported: http (80)");
+    expect(said).toContain("Service export-shop/web is exported: http (80)");
     expect(said).toContain("only TCP is mirrored: dns (53/UDP)");
     expect(said).toContain("no cluster is joined to this one yet");
   });
 
   test("says where the Service appears and which consumers are not joined", async () => {
-    const { client } = clusters.open("west");
-    const spec = { ...(await trusted("east")), identity: gatewayIdentity("east") };
-    const peer: KubeObject & { spec: object } = { metadata: inSystem("east"), spec };
-    await client.create(RESOURCES.peers, peer);
+    const spec = { ...(await trusted("west")), identity: gatewayIdentity("west") };
+    const peer: KubeObject & { spec: object } = { metadata: inSystem("west"), spec };
+    await stage.put(RESOURCES.peers, peer);
     const reporter = recordingReporter();
-    await exportService(exportOptions({ reporter, to: ["east", "north"], ports: ["http"] }));
+    await exportService(exportOptions({ reporter, to: ["west", "north"], ports: ["http"] }));
     expect(await annotationsOf("web")).toEqual({
       [ANNOTATIONS.export]: "true",
-      [ANNOTATIONS.exportTo]: "east,north",
+      [ANNOTATIONS.exportTo]: "west,north",
       [ANNOTATIONS.exportPorts]: "http",
     });
     const said = reporter.lines.join("\n");
-    expect(said).toContain("it appears in east as web-west.default.svc");
+    expect(said).toContain("it appears in west as web-east.export-shop.svc");
     expect(said).toContain("not joined to this cluster yet: north");
   });
 
@@ -110,13 +114,13 @@ describe("link export", () => {
   test("names the Service that does not exist", async () => {
     const failure = await failureOf(exportService(exportOptions({ name: "wep" })));
     expect(failure).toBeInstanceOf(CliError);
-    expect(failure.message).toBe("context west: Service default/wep does not exist");
+    expect(failure.message).toBe("context east: Service export-shop/wep does not exist");
   });
 });
 
 describe("link unexport", () => {
   test("takes away its annotations and no other", async () => {
-    const { client } = clusters.open("west");
+    const { client } = stage.access;
     const own = { metadata: { annotations: { "example.com/own": "kept" } } };
     await client.patch(RESOURCES.services, WEB, own, { type: "merge" });
     expect(await unexportService(exportOptions())).toBe(true);

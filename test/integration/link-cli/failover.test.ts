@@ -12,7 +12,6 @@ import {
 import type { EndpointSlice, KubeObject, Service } from "../../../api/objects.ts";
 import { REASONS } from "../../../api/reasons.ts";
 import { RESOURCES } from "../../../api/resources.ts";
-import type { ClusterAccess } from "../../../cmd/link/cluster-access.ts";
 import { readFailovers } from "../../../cmd/link/failover/failover.ts";
 import { createProgram } from "../../../cmd/link/program.ts";
 import { silentReporter } from "../../../cmd/link/reporter.ts";
@@ -21,10 +20,10 @@ import { createKubeClient, type KubeClient } from "../../../kube/client/client.t
 import type { KubeEvent } from "../../../kube/events.ts";
 import { createAuthority } from "../../../pki/authority.ts";
 import { closedAtEnd, configFor, testNamespace } from "../fixtures.ts";
-import { useInstalledClusters } from "./cli-bed.ts";
 import { condition, failureOf, inSystem } from "./join-bed.ts";
+import { useViewsStage } from "./views-stage.ts";
 
-const clusters = useInstalledClusters("east");
+const views = useViewsStage();
 const { signal } = new AbortController();
 
 const SINCE = "2026-01-01T00:00:00Z";
@@ -37,7 +36,7 @@ interface Stage {
 
 /** A namespace of the test's own, in a cluster with Links to west and north that are Ready. */
 async function stage(): Promise<Stage> {
-  const { client } = clusters.open("east");
+  const { client } = views.access;
   for (const name of ["west", "north"]) await makeLink(client, name);
   return { client, namespace: await testNamespace(client) };
 }
@@ -51,6 +50,7 @@ async function makeLink(client: KubeClient, name: string): Promise<void> {
   };
   const object: KubeObject & { spec: object } = { metadata: inSystem(name), spec };
   await client.apply(RESOURCES.links, object, { fieldManager: CLI_FIELD_MANAGER });
+  views.removeAtEnd(RESOURCES.links, object.metadata);
   const status = {
     conditions: [condition("Ready", "True", "LinkReady", "")],
     skippedServices: 1,
@@ -149,14 +149,14 @@ async function printed(...args: string[]): Promise<string> {
     write: (more) => void (text += more),
     useColor: false,
   });
-  const kubeconfig = ["--kubeconfig", clusters.kubeconfigPath(), "--context", "east"];
+  const kubeconfig = ["--kubeconfig", views.kubeconfig];
   await program.parseAsync(["failover", ...args, ...kubeconfig], { from: "user" });
   return text;
 }
 
 async function read(namespace?: string, name?: string) {
   const { services } = await readFailovers({
-    access: clusters.open("east"),
+    access: views.access,
     namespace,
     name,
     signal,
@@ -237,6 +237,7 @@ describe("link failover", () => {
       regarding: { apiVersion: "isthmus.dev/v1alpha1", kind: "Link", ...inSystem("west") },
     };
     await client.create(RESOURCES.events, event);
+    views.removeAtEnd(RESOURCES.events, event.metadata);
     const [web] = await read(namespace);
     expect(web).toMatchObject({ state: "unprotected" });
     expect(web?.findings.map(({ reason }) => reason)).toEqual([
@@ -264,10 +265,8 @@ describe("link failover", () => {
   });
 
   test("names the right that is missing, and -n for those who may see one namespace", async () => {
-    const access: ClusterAccess = clusters.open("east");
-    await access.client.create<KubeObject>(RESOURCES.serviceAccounts, {
-      metadata: inSystem("nobody"),
-    });
+    const { access } = views;
+    await views.put<KubeObject>(RESOURCES.serviceAccounts, { metadata: inSystem("nobody") });
     const { status } = await access.client.request<{ status: { token: string } }>({
       method: "POST",
       path: `/api/v1/namespaces/${INSTALL_NAMESPACE}/serviceaccounts/nobody/token`,

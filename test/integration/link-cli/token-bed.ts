@@ -180,7 +180,7 @@ export async function issue(
   return issued;
 }
 
-export function redeemOptions(
+function redeemOptions(
   bed: TokenBed,
   token: JoinToken,
   changes: Partial<RedeemOptions> = {},

@@ -3,11 +3,15 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { RESOURCES } from "../../../api/resources.ts";
+import type { ClusterAccess } from "../../../cmd/link/cluster-access.ts";
+import { withBody } from "../../../cmd/link/join/provider-objects.ts";
 import { EXIT_CODES } from "../../../cmd/link/cli-error.ts";
 import { issueToken } from "../../../cmd/link/token/issue.ts";
 import { revokeToken } from "../../../cmd/link/token/revoke.ts";
 import { parseToken } from "../../../cmd/link/token/token-document.ts";
-import { eventually } from "../fixtures.ts";
+import { createKubeClient } from "../../../kube/client/client.ts";
+import { requestToken } from "../../../kube/client/request-token.ts";
+import { closedAtEnd, configFor, eventually } from "../fixtures.ts";
 import { recordingReporter } from "./cli-bed.ts";
 import { failureOf, inSystem, unjoinBoth } from "./join-bed.ts";
 import { issue, issueOptions, redeem, requestOf, type TokenBed } from "./token-bed.ts";
@@ -15,6 +19,26 @@ import { give, held, link, pendingAt } from "./token-tries.ts";
 
 async function deliver(): Promise<void> {
   throw new Error("the disk is full");
+}
+
+/** East as an account sees it that may read what a join looks at, and write nothing. */
+async function readerOf(bed: TokenBed): Promise<ClusterAccess> {
+  const east = bed.open("east");
+  const account = inSystem("reader");
+  const rules = [
+    { apiGroups: [""], resources: ["configmaps", "secrets"], verbs: ["get"] },
+    { apiGroups: ["isthmus.dev"], resources: ["links"], verbs: ["get", "list"] },
+  ];
+  const roleRef = { apiGroup: RESOURCES.roles.group, kind: "Role", name: account.name };
+  const subjects = [{ kind: "ServiceAccount", ...account }];
+  const metadata = { metadata: account };
+  await east.client.create(RESOURCES.serviceAccounts, metadata);
+  await east.client.create(RESOURCES.roles, withBody(metadata, { rules }));
+  await east.client.create(RESOURCES.roleBindings, withBody(metadata, { roleRef, subjects }));
+  const token = await requestToken(east.client, account, { lifetimeSeconds: 600 });
+  const { server, caPem = "" } = east;
+  const client = closedAtEnd(createKubeClient(configFor({ server, caPem }, { token })));
+  return { ...east, client };
 }
 
 /** The tests of what the commands do when all goes well and when it does not, at the bed of a test file. */
@@ -36,6 +60,13 @@ export function tokenCommands(bed: TokenBed): void {
       );
       await east.client.remove(RESOURCES.secrets, secret.metadata);
       expect((await pendingAt(bed, "north"))?.usesLeft).toBe(1);
+      expect((await pendingAt(bed))?.usesLeft).toBe(1);
+    });
+
+    test("looks before it uses the token up: for who may read here and not write", async () => {
+      const token = await issue(bed);
+      const failure = await failureOf(redeem(bed, token, { access: await readerOf(bed) }));
+      expect(failure.message).toMatch(/cannot patch resource "(secrets|links)"/);
       expect((await pendingAt(bed))?.usesLeft).toBe(1);
     });
 

@@ -64,6 +64,11 @@ export class ViewsStage {
     await this.#access?.client.close();
   }
 
+  /** Has an object taken away at the end that a test made itself. */
+  removeAtEnd(resource: Resource, metadata: KubeObject["metadata"]): void {
+    this.#made.push({ resource, object: { metadata } });
+  }
+
   /** Writes an object as the controller does. */
   async put<T extends KubeObject>(resource: Resource, object: T): Promise<T> {
     this.#made.push({ resource, object });

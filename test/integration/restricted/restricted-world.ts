@@ -20,6 +20,8 @@ import { recordingReporter } from "../link-cli/cli-bed.ts";
 import { adminOf, tokenConfig, tokenFor } from "../link/clusters.ts";
 import { SideObjects } from "./side-objects.ts";
 
+const isRead = (verb: unknown) => verb === "get" || verb === "list" || verb === "watch";
+
 /** What needs no node; Pods would never run. */
 const NOT_APPLIED = new Set(["Deployment", "PodDisruptionBudget"]);
 /** Where the work may be done: `later` does not exist at first. */
@@ -77,7 +79,6 @@ export class Side {
 
   /** How often the controller has written so far; Events, which may repeat what was told, aside. */
   async writes(): Promise<number> {
-    const isRead = (verb: unknown) => verb === "get" || verb === "list" || verb === "watch";
     return await this.#requests(({ verb, resource }) => !isRead(verb) && resource !== "events");
   }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { KubeObject } from "../../../../api/objects.ts";
 import { renderManifests } from "../../install/manifests.ts";
 import { providerObjects } from "../../join/provider-objects.ts";
 import { describeRight, expectedRights } from "./expected-rights.ts";
@@ -14,6 +15,11 @@ async function rightsOf(name: string, namespaces?: string[]): Promise<string[]> 
     ...joined.map(({ resource, object }) => ({ kind: resource.kind, ...object })),
   ];
   return expectedRights(objects, { ...IN_SYSTEM, name }).map(describeRight);
+}
+
+function role(namespace: string, resource: string): KubeObject {
+  const rules = [{ apiGroups: [""], resources: [resource], verbs: ["get"] }];
+  return Object.assign({ kind: "Role", metadata: { name: "r", namespace } }, { rules });
 }
 
 describe("the rights that an account has to have", () => {
@@ -49,5 +55,17 @@ describe("the rights that an account has to have", () => {
     expect(rights).toContain("create services in shop");
     expect(rights).not.toContain("create services");
     expect(await rightsOf("isthmus-link-east", ["shop"])).toContain("list services in shop");
+  });
+
+  test("are of the Role in the binding's own namespace, of several with one name", () => {
+    const binding = {
+      kind: "RoleBinding",
+      metadata: { name: "b", namespace: "shop" },
+      roleRef: { kind: "Role", name: "r" },
+      subjects: [{ kind: "ServiceAccount", name: "a", ...IN_SYSTEM }],
+    };
+    const objects = [role("other", "secrets"), role("shop", "pods"), binding];
+    const rights = expectedRights(objects, { ...IN_SYSTEM, name: "a" });
+    expect(rights.map(describeRight)).toEqual(["get pods in shop"]);
   });
 });

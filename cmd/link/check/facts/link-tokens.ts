@@ -4,6 +4,7 @@ import { type Link, linkSpecSchema } from "../../../../api/link.ts";
 import { INSTALL_NAMESPACE, KUBECONFIG_KEY } from "../../../../api/names.ts";
 import type { Secret } from "../../../../api/objects.ts";
 import { RESOURCES } from "../../../../api/resources.ts";
+import { kubeconfigTextOf } from "../../../../controller/link/credentials/credentials.ts";
 import { readToken } from "../../../../controller/link/credentials/token.ts";
 import type { ClusterAccess } from "../../cluster-access.ts";
 import { type Fact, lookUp } from "../fact.ts";
@@ -24,9 +25,8 @@ export async function gatherLinkToken(
   const { name } = spec.data.credentialsSecretRef;
   return await lookUp(signal, async (limited) => {
     const key = { namespace: INSTALL_NAMESPACE, name };
-    const secret = await client.get<Secret>(RESOURCES.secrets, key, { signal: limited });
-    const text = Buffer.from(secret.data?.[KUBECONFIG_KEY] ?? "", "base64").toString("utf8");
-    const kubeconfig = kubeconfigSchema.safeParse(parse(text));
+    const secret = await client.find<Secret>(RESOURCES.secrets, key, { signal: limited });
+    const kubeconfig = kubeconfigSchema.safeParse(parse(kubeconfigTextOf(secret, name)));
     if (!kubeconfig.success) {
       throw new Error(`Secret ${name}, key ${KUBECONFIG_KEY}, is no kubeconfig with a user`);
     }

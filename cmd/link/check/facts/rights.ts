@@ -1,9 +1,8 @@
 import { KubeConfig } from "@kubernetes/client-node";
-import { RESOURCES } from "../../../../api/resources.ts";
 import { readToken } from "../../../../controller/link/credentials/token.ts";
 import { isApiError } from "../../../../kube/client/api-error.ts";
 import { createKubeClient, type KubeClient } from "../../../../kube/client/client.ts";
-import { resourcePath } from "../../../../kube/client/resource-path.ts";
+import { requestToken } from "../../../../kube/client/request-token.ts";
 import type { ClusterAccess } from "../../cluster-access.ts";
 import { type Fact, lookUp } from "../fact.ts";
 import type { Account, Right } from "./expected-rights.ts";
@@ -34,7 +33,7 @@ export async function gatherAccountRights(
 ): Promise<Fact<AccountRights>> {
   return await lookUp(options.signal, async (signal) => {
     const askedMs = options.nowMs();
-    const token = await requestToken(access.client, account, signal);
+    const token = await findToken(access.client, account, signal);
     if (token === undefined) {
       return { account, exists: false, asked: 0, denied: [], aheadMs: undefined };
     }
@@ -77,29 +76,18 @@ async function isAllowed(client: KubeClient, right: Right, signal: AbortSignal):
 }
 
 /** Undefined where there is no such account. */
-async function requestToken(
+async function findToken(
   client: KubeClient,
   account: Account,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   try {
-    const answer = await client.request<{ status?: { token?: string } }>({
-      method: "POST",
-      path: resourcePath(RESOURCES.serviceAccounts, account, "token"),
-      body: {
-        apiVersion: "authentication.k8s.io/v1",
-        kind: "TokenRequest",
-        spec: { expirationSeconds: TOKEN_LIFETIME_SECONDS },
-      },
-      signal,
-    });
-    const token = answer.status?.token;
-    if (token !== undefined) return token;
+    const lifetimeSeconds = TOKEN_LIFETIME_SECONDS;
+    return await requestToken(client, account, { lifetimeSeconds, signal });
   } catch (error) {
     if (isApiError(error, 404)) return undefined;
     throw error;
   }
-  throw new Error(`no token was issued for ServiceAccount ${account.namespace}/${account.name}`);
 }
 
 function configWith(access: ClusterAccess, token: string): KubeConfig {

@@ -17,6 +17,7 @@ import {
 } from "../../../../pki/certificate.ts";
 import { known } from "../fact.ts";
 import type { InstallationFacts } from "../facts/cluster-facts.ts";
+import { instant } from "../instant.ts";
 import { type Finding, findingsOf } from "../report.ts";
 
 const DAY_MS = 86_400_000;
@@ -71,7 +72,7 @@ function judgeOwnExpiry(
     if (fact.value === undefined) return make.skip("the Secret is missing");
     try {
       const info = parseCertificate(textOf(fact.value, "tls.crt"));
-      const until = new Date(info.notAfterMs).toISOString();
+      const until = instant(info.notAfterMs);
       if (nowMs > info.notAfterMs) {
         return make.fail(`expired at ${until}`, "see controller-ready, and docs/operations.md");
       }
@@ -107,7 +108,7 @@ export function judgeLinkTrust(
   try {
     const ends = parseBundle(trustBundle).map(({ notAfterMs }) => notAfterMs);
     const lastMs = Math.max(...ends);
-    const until = new Date(lastMs).toISOString();
+    const until = instant(lastMs);
     const left = lastMs - nowMs;
     const judged =
       left < 0

@@ -71,6 +71,15 @@ describe("the gateway of a Link, as a pod here sees it", () => {
     expect(results(silent)).toContain("gateway-reachable fail");
   });
 
+  test("swallows the packets of a handshake as gateways make it, and lets smaller ones through", () => {
+    const silent = { ...unreached("handshake", true), smallHandshake: true };
+    const all = { passedBytes: ALL };
+    expect(results({ ...silent, up: all, down: all })).toContain("path-mtu fail");
+    const stuck = { passedBytes: [64, 1200], stuckAtBytes: 1300 };
+    const message = messageOf("path-mtu", { ...silent, up: stuck, down: all });
+    expect(message).toContain("to the gateway payloads of 1200 bytes pass, those of 1300 do not");
+  });
+
   test("is reached at some of its addresses only", () => {
     expect(results(report(), unreached("connect", true))[0]).toBe("gateway-reachable warn");
   });

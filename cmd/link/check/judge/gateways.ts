@@ -57,7 +57,7 @@ function judgePath(about: string, report: GatewayReport): Finding {
   const { up, down } = report;
   if (report.refuses === true) {
     return fail(
-      "a handshake under a foreign name is refused at once, and our own gets no answer: what is small passes, and the packet with the gateway's certificates, of about 1400 bytes, is swallowed",
+      "a handshake under a foreign name is refused at once, and our own gets no answer: what is small passes, and the packet with the gateway's certificates, of about 1000 bytes, is swallowed",
       MTU_FIX,
     );
   }
@@ -76,6 +76,12 @@ function judgePath(about: string, report: GatewayReport): Finding {
     return fail(
       `${words.join("; ")}: the path went dead while it was tried, at no size in particular`,
       "see gateway-reachable, and give the command again",
+    );
+  }
+  if (report.smallHandshake === true) {
+    return fail(
+      "the TLS handshake as gateways make it, whose first message fills a packet, fails, and one with smaller messages passes",
+      MTU_FIX,
     );
   }
   const untested = ways.find(({ report: seen }) => seen.untested !== undefined);

@@ -3,7 +3,13 @@ import type { Condition } from "../../../../api/conditions.ts";
 import type { Link } from "../../../../api/link.ts";
 import type { Service } from "../../../../api/objects.ts";
 import type { SkippedService } from "../../status/report.ts";
-import { judgeConditions, judgeEgressPorts, judgeSkipped, judgeToken } from "./links.ts";
+import {
+  judgeConditions,
+  judgeOutside,
+  judgeEgressPorts,
+  judgeSkipped,
+  judgeToken,
+} from "./links.ts";
 
 const NOW_MS = Date.parse("2026-01-01T12:00:00Z");
 const MINUTE_MS = 60_000;
@@ -98,6 +104,23 @@ function mirrors(count: number): Service[] {
   });
   return [{ metadata: { name: "web-west" }, spec: { ports } }];
 }
+
+describe("mirrors outside of the namespaces that may be used", () => {
+  const left = {
+    value: ["shop", "old"].map((namespace) => ({ metadata: { name: "web-west", namespace } })),
+  };
+
+  test("are named", () => {
+    const [finding] = judgeOutside(left, ["shop"]);
+    expect(finding?.message).toBe("outside of shop: old/web-west");
+    expect(finding?.result).toBe("warn");
+  });
+
+  test("are none where all may be used, or all that have mirrors", () => {
+    expect(judgeOutside(left, [])).toEqual([]);
+    expect(judgeOutside(left, ["shop", "old"])[0]?.result).toBe("ok");
+  });
+});
 
 describe("egress ports", () => {
   test.each([

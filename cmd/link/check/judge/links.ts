@@ -1,11 +1,12 @@
 import type { Link } from "../../../../api/link.ts";
 import { EGRESS_PORT_MAX, EGRESS_PORT_MIN, isEgressPort } from "../../../../api/names.ts";
-import type { Service } from "../../../../api/objects.ts";
+import { keyOf, type Service } from "../../../../api/objects.ts";
 import { REASONS } from "../../../../api/reasons.ts";
 import type { TokenInfo } from "../../../../controller/link/credentials/token.ts";
 import { currentConditions } from "../../join/link-ready.ts";
 import type { SkippedService } from "../../status/report.ts";
 import type { Fact } from "../fact.ts";
+import { instant } from "../instant.ts";
 import { type Finding, findingsOf } from "../report.ts";
 
 /** Of a token's life; the controller renews it when 30 % are left. */
@@ -52,7 +53,7 @@ export function judgeToken(linkName: string, fact: Fact<LinkToken>, nowMs: numbe
   if ("unknown" in fact) return skip(fact.unknown);
   const { secret, token } = fact.value;
   if (token === undefined) return ok(`Secret ${secret} holds no token that expires`);
-  const until = new Date(token.expiresAtMs).toISOString();
+  const until = instant(token.expiresAtMs);
   const leftMs = token.expiresAtMs - nowMs;
   if (leftMs <= 0) {
     return fail(
@@ -107,6 +108,31 @@ function describe(skipped: readonly SkippedService[]): string {
   const shown = skipped.slice(0, SHOWN).map(({ reason, message }) => `${reason}: ${message}`);
   const more = skipped.length - shown.length;
   return [...shown, ...(more > 0 ? [`and ${more} more`] : [])].join("; ");
+}
+
+/**
+ * Mirrors in namespaces that an installation may not use any more: nobody watches them, and their egress ports may be
+ * given to others. Says nothing of an installation that may use every namespace. Pure.
+ */
+export function judgeOutside(
+  mirrors: Fact<readonly Service[]>,
+  namespaces: readonly string[],
+): Finding[] {
+  const { ok, warn, skip } = findingsOf("mirrors-outside", "this cluster's mirrors");
+  if (namespaces.length === 0) return [];
+  if ("unknown" in mirrors) return [skip(mirrors.unknown)];
+  const outside = mirrors.value
+    .filter(({ metadata }) => !namespaces.includes(metadata.namespace ?? ""))
+    .map(keyOf);
+  if (outside.length === 0) return [ok(`all are in ${namespaces.join(", ")}`)];
+  const shown = outside.slice(0, SHOWN).join(", ");
+  const more = outside.length > SHOWN ? ` and ${outside.length - SHOWN} more` : "";
+  return [
+    warn(
+      `outside of ${namespaces.join(", ")}: ${shown}${more}`,
+      "delete them: docs/restricted-namespaces.md#taking-a-namespace-off-the-list",
+    ),
+  ];
 }
 
 /** How many egress ports mirrors have of those there are. Pure. */

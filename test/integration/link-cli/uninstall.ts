@@ -25,10 +25,9 @@ import {
   takeSnapshot,
 } from "../../system/cluster-snapshot.ts";
 import { eventually } from "../fixtures.ts";
-import { installed, recordingReporter, useClusters } from "./cli-bed.ts";
+import { installed, recordingReporter } from "./cli-bed.ts";
+import { clusters } from "./lifecycle-bed.ts";
 import { failureOf, inSystem } from "./join-bed.ts";
-
-const clusters = useClusters("west");
 
 /** Every object of every kind in the cluster, before anything of ours was there. */
 let pristine: ClusterSnapshot;
@@ -124,83 +123,97 @@ async function clusterHasStarted({ client }: ClusterAccess): Promise<void> {
   );
 }
 
-beforeAll(async () => {
-  const access = openCluster({ kubeconfig: clusters.kubeconfigPath(), context: "west" });
-  const shop: KubeObject = { metadata: { name: "shop" } };
-  await access.client.create(RESOURCES.namespaces, shop);
-  await clusterHasStarted(access);
-  pristine = await takeSettledSnapshot(access.client);
-  await installed(access);
-  await joinEast(access);
-  await playController(access);
-  await access.client.close();
-}, 60_000);
+/** Begins and ends with a cluster in which nothing of ours is. */
+export function uninstallTests(): void {
+  describe("link uninstall", () => {
+    beforeAll(async () => {
+      const access = openCluster({ kubeconfig: clusters.kubeconfigPath(), context: "west" });
+      const shop: KubeObject = { metadata: { name: "shop" } };
+      await access.client.create(RESOURCES.namespaces, shop);
+      await clusterHasStarted(access);
+      pristine = await takeSettledSnapshot(access.client);
+      await installed(access);
+      await joinEast(access);
+      await playController(access);
+      await access.client.close();
+    }, 60_000);
 
-describe("link uninstall", () => {
-  test("refuses while the cluster is joined to others, names each, and removes nothing", async () => {
-    const { client } = clusters.open("west");
-    const before = await takeSnapshot(client);
-    const failure = await failureOf(uninstall(options()));
-    expect(failure.message).toContain("Link east, by which this cluster uses what east exports");
-    expect(failure.message).toContain("Peer east, a cluster that uses what this one exports");
-    expect(failure.fix).toContain("link unjoin east --context west");
-    expect(failure.fix).toContain("link unjoin --peer east --context west");
-    expect(await changesSince(before)).toEqual([]);
-  });
+    test("refuses while the cluster is joined to others, names each, and removes nothing", async () => {
+      const { client } = clusters.open("west");
+      const before = await takeSnapshot(client);
+      const failure = await failureOf(uninstall(options()));
+      expect(failure.message).toContain("Link east, by which this cluster uses what east exports");
+      expect(failure.message).toContain("Peer east, a cluster that uses what this one exports");
+      expect(failure.fix).toContain("link unjoin east --context west");
+      expect(failure.fix).toContain("link unjoin --peer east --context west");
+      expect(await changesSince(before)).toEqual([]);
+    });
 
-  test("says with --dry-run what it would remove, and removes nothing", async () => {
-    const { client } = clusters.open("west");
-    const before = await takeSnapshot(client);
-    const reporter = recordingReporter();
-    await uninstall(options({ force: true, dryRun: true, reporter }));
-    for (const title of [
-      "would be ended: Link east",
-      "would be removed: Service shop/web-east",
-      "would be removed: Deployment isthmus-system/isthmus-gateway",
-      "would be removed: ClusterRoleBinding isthmus-link-east",
-      "would be removed: CustomResourceDefinition links.isthmus.dev",
-      "would be removed: Namespace isthmus-system",
-    ]) {
-      expect(toldBy(reporter)).toContain(title);
-    }
-    expect(await changesSince(before)).toEqual([]);
-  });
+    test("says with --dry-run what it would remove, and removes nothing", async () => {
+      const { client } = clusters.open("west");
+      const before = await takeSnapshot(client);
+      const reporter = recordingReporter();
+      await uninstall(options({ force: true, dryRun: true, reporter }));
+      for (const title of [
+        "would be ended: Link east",
+        "would be removed: Service shop/web-east",
+        "would be removed: Deployment isthmus-system/isthmus-gateway",
+        "would be removed: ClusterRoleBinding isthmus-link-east",
+        "would be removed: CustomResourceDefinition links.isthmus.dev",
+        "would be removed: Namespace isthmus-system",
+      ]) {
+        expect(toldBy(reporter)).toContain(title);
+      }
+      expect(await changesSince(before)).toEqual([]);
+    });
 
-  test("leaves what others made, in namespaces of its own too, and says what that is", async () => {
-    const { client } = clusters.open("west");
-    const made: KubeObject = {
-      metadata: { name: "made-for-mirrors", annotations: { [ANNOTATIONS.createdFor]: "east" } },
-    };
-    await client.create(RESOURCES.namespaces, made);
-    for (const namespace of ["isthmus-system", "made-for-mirrors"]) {
-      const mine: ConfigMap = { metadata: { namespace, name: "of-others" }, data: { a: "b" } };
-      await client.create(RESOURCES.configMaps, mine);
-    }
-    const reporter = recordingReporter();
-    await uninstall(options({ force: true, reporter }));
-    for (const namespace of ["isthmus-system", "made-for-mirrors"]) {
-      expect(toldBy(reporter)).toContain(
-        `namespace ${namespace} is left, since it holds what Isthmus did not make: ConfigMap ${namespace}/of-others`,
+    test("leaves what others made, in namespaces of its own too, and says what that is", async () => {
+      const { client } = clusters.open("west");
+      const made: KubeObject = {
+        metadata: { name: "made-for-mirrors", annotations: { [ANNOTATIONS.createdFor]: "east" } },
+      };
+      await client.create(RESOURCES.namespaces, made);
+      for (const namespace of ["isthmus-system", "made-for-mirrors"]) {
+        const mine: ConfigMap = { metadata: { namespace, name: "of-others" }, data: { a: "b" } };
+        await client.create(RESOURCES.configMaps, mine);
+      }
+      const release = {
+        "meta.helm.sh/release-name": "ours",
+        "meta.helm.sh/release-namespace": "ops",
+      };
+      await client.patch(
+        RESOURCES.configMaps,
+        inSystem("isthmus-config"),
+        { metadata: { annotations: release } },
+        { type: "merge" },
       );
-      const key = { namespace, name: "of-others" };
-      const kept = await client.get<ConfigMap>(RESOURCES.configMaps, key);
-      expect(kept.data).toEqual({ a: "b" });
-      await client.remove(RESOURCES.configMaps, key);
-    }
-    expect(await exists(RESOURCES.secrets, inSystem("isthmus-ca"))).toBe(false);
-    expect(await exists(RESOURCES.serviceAccounts, inSystem("isthmus-gateway"))).toBe(false);
-  });
+      const reporter = recordingReporter();
+      await uninstall(options({ force: true, reporter }));
+      expect(toldBy(reporter)).toContain("helm uninstall ours --namespace ops --kube-context west");
+      for (const namespace of ["isthmus-system", "made-for-mirrors"]) {
+        expect(toldBy(reporter)).toContain(
+          `namespace ${namespace} is left, since it holds what Isthmus did not make: ConfigMap ${namespace}/of-others`,
+        );
+        const key = { namespace, name: "of-others" };
+        const kept = await client.get<ConfigMap>(RESOURCES.configMaps, key);
+        expect(kept.data).toEqual({ a: "b" });
+        await client.remove(RESOURCES.configMaps, key);
+      }
+      expect(await exists(RESOURCES.secrets, inSystem("isthmus-ca"))).toBe(false);
+      expect(await exists(RESOURCES.serviceAccounts, inSystem("isthmus-gateway"))).toBe(false);
+    });
 
-  test("leaves nothing else: every object of every kind is as it was before", async () => {
-    // Given again: it carries on where something kept it from the rest.
-    await uninstall(options());
-    const after = await takeSnapshot(clusters.open("west").client);
-    expect(differences(pristine, after)).toEqual([]);
-  });
+    test("leaves nothing else: every object of every kind is as it was before", async () => {
+      // Given again: it carries on where something kept it from the rest.
+      await uninstall(options());
+      const after = await takeSnapshot(clusters.open("west").client);
+      expect(differences(pristine, after)).toEqual([]);
+    });
 
-  test("says so where there is nothing to remove", async () => {
-    const reporter = recordingReporter();
-    await uninstall(options({ reporter }));
-    expect(toldBy(reporter)).toContain("nothing of Isthmus is in the cluster of context west");
+    test("says so where there is nothing to remove", async () => {
+      const reporter = recordingReporter();
+      await uninstall(options({ reporter }));
+      expect(toldBy(reporter)).toContain("nothing of Isthmus is in the cluster of context west");
+    });
   });
-});
+}
