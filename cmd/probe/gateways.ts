@@ -52,7 +52,7 @@ export async function lookAtGateways(options: GatewaysOptions): Promise<Gateways
   return { nowMs: Date.now(), gateways };
 }
 
-export interface GatewayOptions {
+interface GatewayOptions {
   link: string;
   address: string;
   port: number;
@@ -65,7 +65,7 @@ export interface GatewayOptions {
 }
 
 /** Looks at one address: session, answer, clock, and what sizes pass each way. */
-export async function lookAtGateway(options: GatewayOptions): Promise<GatewayReport> {
+async function lookAtGateway(options: GatewayOptions): Promise<GatewayReport> {
   const { link, address, port, signal } = options;
   const progress: { stage: ProbeStage } = { stage: "connect" };
   const about = { link, address, port };

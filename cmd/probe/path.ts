@@ -8,7 +8,7 @@ import type { WayReport } from "./report.ts";
  * Payloads that are tried, ascending. Around them are about 80 bytes of HTTP/2, TLS, TCP and IP headers, so those from
  * 1,300 to 1,500 tell apart the MTUs there are (1,420 of WireGuard, 1,450 of VXLAN, 1,500); the last fills many packets.
  */
-export const PATH_SIZES: readonly number[] = [64, 1200, 1300, 1400, 1450, 1500, 16_384];
+const PATH_SIZES: readonly number[] = [64, 500, 1000, 1200, 1300, 1400, 1450, 1500, 16_384];
 
 /** A lost packet is sent again after 0.2 s, then 0.4 s, …: what takes longer is not chance. */
 const TRY_TIMEOUT_MS = 2000;

@@ -92,7 +92,7 @@ export class JoinServer {
     const { remoteAddress: address = "" } = socket;
     if (!this.#tries.take(address)) {
       this.#tell("TooManyTries", { address });
-      socket.resetAndDestroy();
+      socket.destroy();
       return;
     }
     this.#places.begin(socket);

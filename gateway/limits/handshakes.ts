@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { ignore } from "../stream/ignore.ts";
 
 export interface HandshakesOptions {
   max: number;
@@ -18,6 +19,7 @@ export class Handshakes {
   /** By address and port of the client. */
   readonly #byAddress = new Map<string, Map<number, Socket>>();
   #count = 0;
+  #unnamed = 0;
 
   constructor(options: HandshakesOptions) {
     this.#options = options;
@@ -26,10 +28,14 @@ export class Handshakes {
   /** It has a place until it is {@link done}, closes or loses it. */
   begin(socket: Socket): void {
     if (this.#count >= this.#options.max) this.#giveUpOne();
-    const { remoteAddress = "", remotePort = 0 } = socket;
+    // A client that is gone already has neither; one that comes anew may have the port of one whose end is not told yet.
+    const { remoteAddress = "", remotePort = (this.#unnamed -= 1) } = socket;
+    const before = this.#byAddress.get(remoteAddress)?.get(remotePort);
+    if (before !== undefined) this.#forget(remoteAddress, remotePort, before);
     const sockets = this.#byAddress.get(remoteAddress) ?? new Map<number, Socket>();
     this.#byAddress.set(remoteAddress, sockets.set(remotePort, socket));
     this.#add(1);
+    socket.on("error", ignore);
     socket.once("close", () => this.#forget(remoteAddress, remotePort, socket));
   }
 

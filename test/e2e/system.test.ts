@@ -8,6 +8,7 @@ import { bedGoesTests, bedTests } from "./system/bed.ts";
 import { lifeTests } from "./system/life.ts";
 import { monitoringTests } from "./system/monitoring.ts";
 import { rotationTests } from "./system/rotation.ts";
+import { troubleTests } from "./system/trouble.ts";
 import type { World } from "./system/world.ts";
 
 /** The least there is. */
@@ -67,6 +68,9 @@ describe("a caller of a mirror sees no failure", () => {
 });
 describe("Prometheus, with the component monitoring", () => {
   monitoringTests(current);
+});
+describe("an operator who looks for a fault", () => {
+  troubleTests(current);
 });
 describe("the bed, at its end", () => {
   bedGoesTests(bed, () => failed);

@@ -26,6 +26,8 @@ const NAMESPACE = "shop";
 const HOST = `web-west.${NAMESPACE}.svc`;
 /** A busy machine must not look like a gateway that is gone: here only the upgrade may matter. */
 const PATIENT_PROBE = { timeoutSeconds: 5, failureThreshold: 10 };
+/** New connections a second: two cores also start eight pods of the product meanwhile. */
+const RATE = 50;
 const WAIT = "--timeout=120s";
 
 const previous = await findPreviousRelease();
@@ -162,7 +164,8 @@ async function exportWeb(): Promise<void> {
 }
 
 async function underLoad<T>(action: (load: Load) => Promise<T>): Promise<T> {
-  const load = await startLoad(system, east, { namespace: NAMESPACE, host: HOST });
+  const target = { namespace: NAMESPACE, host: HOST };
+  const load = await startLoad(system, east, target, { ...LOAD, rate: RATE });
   try {
     return await action(load);
   } finally {

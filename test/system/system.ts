@@ -148,8 +148,9 @@ export function startLoad(
   { image }: System,
   { client, kubeConfig }: Member,
   target: { namespace: string; host: string },
+  amount: typeof LOAD = LOAD,
 ): Promise<Load> {
-  return Load.start({ ...target, ...LOAD, name: "load", client, kubeConfig, image });
+  return Load.start({ ...target, ...amount, name: "load", client, kubeConfig, image });
 }
 
 /** An administrator's access to a cluster of a bed; close its client. */

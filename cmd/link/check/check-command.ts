@@ -89,7 +89,7 @@ export function checkCommand(runtime: Runtime): Command {
 }
 
 /** @throws CliError naming the checks that failed. */
-export function assertNoneFailed({ checks, summary }: CheckReport): void {
+function assertNoneFailed({ checks, summary }: CheckReport): void {
   if (summary.fail === 0) return;
   const ids = checks.filter(({ result }) => result === "fail").map(({ id }) => id);
   throw new CliError(

@@ -1,5 +1,13 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -33,6 +41,14 @@ describe("an archive", () => {
     const inFile = path.join(folder, "taken", "a.tar.gz");
     await expect(writeWhole(inFile, Buffer.alloc(1))).rejects.toThrow("ENOTDIR");
     expect(readdirSync(folder)).toEqual(["taken"]);
+  });
+
+  test("leaves nothing half-written behind", async () => {
+    mkdirSync(path.join(folder, "a.tar.gz"));
+    await expect(writeWhole(path.join(folder, "a.tar.gz"), Buffer.alloc(1))).rejects.toThrow(
+      "EISDIR",
+    );
+    expect(readdirSync(folder)).toEqual(["a.tar.gz"]);
   });
 
   test("has paths as long as a tar header takes them, both ends kept", () => {

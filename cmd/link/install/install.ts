@@ -61,7 +61,8 @@ export async function install(options: InstallOptions): Promise<Installation> {
   const key = { namespace: INSTALL_NAMESPACE, name: CONFIG_MAP_NAME };
   const config = await access.client.find<ConfigMap>(RESOURCES.configMaps, key, { signal });
   const present = config === undefined ? undefined : installationRecord(config);
-  if (present !== undefined) return await apply(options, present);
+  // Somebody may have put settings there beforehand: that is no installation yet.
+  if (present?.clusterName !== undefined) return await apply(options, present);
   if (options.preflight === true) await requirePreflight(options);
   const namespace = { name: INSTALL_NAMESPACE };
   const isFirst =

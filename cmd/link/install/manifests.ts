@@ -114,7 +114,7 @@ export function requireComponents(names: readonly string[]): ComponentName[] {
  * Namespaces, sorted and each once.
  * @throws CliError (usage) for a name that no namespace can have.
  */
-export function requireNamespaces(names: readonly string[]): string[] {
+function requireNamespaces(names: readonly string[]): string[] {
   const wrong = names.find((name) => !isDnsLabel(name));
   if (wrong === undefined) return [...new Set(names)].toSorted();
   throw new CliError(`"${wrong}" cannot be the name of a namespace`, {

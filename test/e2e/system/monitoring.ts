@@ -43,6 +43,9 @@ const SETTLE = { timeoutMs: 80_000, intervalMs: 500 };
 const CHURN_MS = 200;
 const FLAP_MS = 1500;
 
+/** A consumer that has a join token, whose secret somebody guesses. */
+const GUEST = "guest";
+
 const GROUPS = readAlertGroups();
 const NAMES = alertsOf(GROUPS).map(({ alert }) => alert);
 /** While every controller of west and every gateway of east hangs. */
@@ -100,6 +103,7 @@ export function monitoringTests(world: () => World): void {
     await caller?.stop();
     await Promise.all(faults.map(async (end) => await end()));
     await removeBrokenObjects(west, east);
+    await link(world().system.bed, "token", "revoke", GUEST, "--context", "west");
   });
 
   /** Every alert that fires now, in either cluster. */
@@ -115,8 +119,6 @@ export function monitoringTests(world: () => World): void {
       "alerts fire",
       async () => {
         for (const { labels, annotations } of await firing()) {
-          if (!seen.has(labels["alertname"] ?? ""))
-            process.stderr.write(`TIMING ${new Date().toISOString()} ${labels["alertname"]}\n`);
           seen.set(labels["alertname"] ?? "", { ...labels, ...annotations });
         }
         const missing = names.filter((name) => !seen.has(name));
@@ -150,7 +152,6 @@ export function monitoringTests(world: () => World): void {
     const [node] = east.cluster.nodes;
     if (node === undefined) throw new Error("east has no node");
     const address = await gatewayAddress(west);
-    process.stderr.write(`TIMING ${new Date().toISOString()} begin\n`);
     await Promise.all([
       linkToNowhere(east, node.address),
       makeBrokenPeer(west),
@@ -161,12 +162,11 @@ export function monitoringTests(world: () => World): void {
       "token",
       "issue",
       "--consumer",
-      "guest",
+      GUEST,
       "--context",
       "west",
     );
     await guessJoinToken(node, address, joinTokenSchema.parse(parse(token)));
-    process.stderr.write(`TIMING ${new Date().toISOString()} token\n`);
     faults.push(await takeEgressPort(east, "empty-west"));
     await untilFired(["IsthmusMirrorsWithoutEndpoints"]);
     await giveEndpoint(west, "empty");

@@ -283,7 +283,7 @@ export function upgradeTests(): void {
 
       const widened = await upgrade(options({ namespaces: [] }));
       expect(widened.created).toContain("ClusterRoleBinding isthmus-controller");
-      expect(widened.removed.join(" ")).toContain("RoleBinding shop/isthmus-controller");
+      expect(widened.removed.join(" ")).toContain("RoleBinding payments/isthmus-controller");
       expect(await exists(...everywhere)).toBe(true);
       expect((await config()).data).not.toHaveProperty("namespaces");
     });

@@ -5,8 +5,6 @@ import { judgeAhead } from "./clocks.ts";
 
 /** Around a payload: frame of HTTP/2, record of TLS 1.3, headers of TCP with timestamps and of IPv4. */
 const OVERHEAD_BYTES = 83;
-/** What of a payload got stuck is a matter of size only when so much passed. */
-const SMALL_BYTES = 1000;
 
 const MTU_FIX =
   "let ICMP 'fragmentation needed' through on the way, or give the pods' network a smaller MTU, or clamp the MSS where the path narrows";
@@ -71,7 +69,8 @@ function judgePath(about: string, report: GatewayReport): Finding {
   const stuck = ways.filter(({ report: { stuckAtBytes } }) => stuckAtBytes !== undefined);
   if (stuck.length > 0) {
     const words = stuck.map(({ way, report: seen }) => describeStuck(way, seen));
-    const isSize = stuck.some(({ report: seen }) => largestOf(seen) >= SMALL_BYTES);
+    // The size that got stuck was tried again over a session that had just come up.
+    const isSize = stuck.some(({ report: seen }) => largestOf(seen) > 0);
     if (isSize) return fail(words.join("; "), MTU_FIX);
     return fail(
       `${words.join("; ")}: the path went dead while it was tried, at no size in particular`,
