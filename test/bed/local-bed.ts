@@ -10,7 +10,8 @@ import {
   type ClusterPlan,
   planCluster,
 } from "./control-plane.ts";
-import { nodeName, nodeNetns } from "./node-plan.ts";
+import { importImage } from "./node.ts";
+import { nodeName, nodeNetns, planNode } from "./node-plan.ts";
 import { execInPod } from "./pod-exec.ts";
 import { processControl } from "./processes.ts";
 import { adoptSlot, isStale, readOwner, slotFolder, usedSlots } from "./slot.ts";
@@ -117,6 +118,18 @@ export function attachLocalBed(id: string): Bed {
   const state = readState(slotOf(id));
   if (!state) throw new Error(`no bed ${id} is up`);
   return localBed(state);
+}
+
+/** Imports a docker-archive into every node of a bed that is up. @throws Error if there is no such bed. */
+export async function importIntoLocalBed(id: string, image: string): Promise<void> {
+  const state = readState(slotOf(id));
+  if (!state) throw new Error(`no bed ${id} is up`);
+  const nodes = planClusters(state).flatMap((plan) =>
+    Array.from({ length: plan.spec.nodes }, (_, index) =>
+      planNode(plan, index, slotFolder(state.slot)),
+    ),
+  );
+  await Promise.all(nodes.map((node) => importImage(node, image)));
 }
 
 /** Takes over a bed that was brought up detached: it is removed like one of this process' own when this process dies. */

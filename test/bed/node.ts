@@ -76,8 +76,14 @@ export async function startRuntime(
   });
   for (const image of images) {
     signal?.throwIfAborted();
-    await runOk([...ctr, "images", "import", image], { timeoutMs: importTimeoutMs });
+    await importImage(node, image);
   }
+}
+
+/** Imports a docker-archive into the containerd of a node that runs. */
+export async function importImage({ containerdSocket }: NodePlan, image: string): Promise<void> {
+  const ctr = ["ctr", "--address", containerdSocket, "--namespace", "k8s.io"];
+  await runOk([...ctr, "images", "import", image], { timeoutMs: importTimeoutMs });
 }
 
 /** Starts the rest of a node once its runtime and its cluster's API server are up. */

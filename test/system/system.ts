@@ -38,8 +38,6 @@ export interface Join {
 
 export interface SystemOptions {
   readonly clusters?: readonly ClusterSpec[];
-  /** Docker-archives to import besides the product's own. */
-  readonly images?: readonly string[];
   readonly provider?: Provider;
   readonly detached?: boolean;
   readonly signal?: AbortSignal;
@@ -55,7 +53,6 @@ const TWO_CLUSTERS: readonly ClusterSpec[] = [
 export async function startSystem(options: SystemOptions = {}): Promise<System> {
   const {
     clusters = TWO_CLUSTERS,
-    images = [],
     provider = localProvider,
     onProgress,
     signal,
@@ -66,18 +63,23 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
   const image = await buildImage();
   const bed = await provider.up({
     clusters,
-    images: [image.path, ...images],
+    images: [image.path],
     ...(signal === undefined ? {} : { signal }),
     ...(detached === undefined ? {} : { detached }),
     ...(onProgress === undefined ? {} : { onProgress }),
   });
+  return systemOn(bed, image.reference);
+}
+
+/** The system on a bed that is up and has the product's image. */
+export function systemOn(bed: Bed, image: string): System {
   const members = new Map([...bed.clusters].map(([name, cluster]) => [name, memberOf(cluster)]));
   const release = async () => {
     await Promise.all([...members.values()].map(({ client }) => client.close()));
   };
   return {
     bed,
-    image: image.reference,
+    image,
     member(name) {
       const member = members.get(name);
       if (member === undefined) throw new Error(`the system has no cluster ${name}`);
@@ -153,8 +155,7 @@ export function startLoad(
   return Load.start({ ...target, ...amount, name: "load", client, kubeConfig, image });
 }
 
-/** An administrator's access to a cluster of a bed; close its client. */
-export function memberOf(cluster: Cluster): Member {
+function memberOf(cluster: Cluster): Member {
   const kubeConfig = loadKubeconfig({ path: cluster.kubeconfigPath, context: cluster.name });
   return { name: cluster.name, cluster, kubeConfig, client: createKubeClient(kubeConfig) };
 }

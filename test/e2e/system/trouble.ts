@@ -21,9 +21,9 @@ export function troubleTests(world: () => World): void {
     onTestFinished(end);
     const { code, stdout } = await tryLink(system.bed, "check", "--context", "east", "-o", "json");
     const { checks }: CheckReport = JSON.parse(stdout);
-    const path = checks.find(({ id }) => id === "path-mtu");
-    expect(path).toMatchObject({ result: "fail" });
-    expect(path?.message).toContain("payloads of 1300 bytes pass, those of 1400 do not");
+    const mtu = checks.find(({ id }) => id === "path-mtu");
+    expect(mtu).toMatchObject({ result: "fail" });
+    expect(mtu?.message).toContain("payloads of 1300 bytes pass, those of 1400 do not");
     expect(code).toBe(1);
   });
 

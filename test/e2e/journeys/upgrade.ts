@@ -1,26 +1,27 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { type Link, parseLinkSpec } from "../../api/link.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type Link, parseLinkSpec } from "../../../api/link.ts";
 import {
   ANNOTATIONS,
   CONTROLLER_NAME,
   GATEWAY_NAME,
   INSTALL_NAMESPACE,
   LABELS,
-} from "../../api/names.ts";
-import type { Service } from "../../api/objects.ts";
-import { RESOURCES } from "../../api/resources.ts";
-import { runOk } from "../bed/command.ts";
-import { differences, takeSettledSnapshot, takeSnapshot } from "../system/cluster-snapshot.ts";
-import { untilAnswered } from "../system/journey.ts";
-import { kubectl, kubectlApply } from "../system/kubectl.ts";
-import { link } from "../system/link-command.ts";
-import { buildRelease, findPreviousRelease, type Release } from "../system/previous-release.ts";
-import { replaceGateways } from "../system/rollout.ts";
-import { type Member, startCaller, startLoad, startSystem, type System } from "../system/system.ts";
-import { applyObjects } from "../workload/apply-objects.ts";
-import type { Caller } from "../workload/caller.ts";
-import type { Load } from "../workload/load.ts";
-import { webServer } from "../workload/web-server.ts";
+} from "../../../api/names.ts";
+import type { Service } from "../../../api/objects.ts";
+import { RESOURCES } from "../../../api/resources.ts";
+import { runOk } from "../../bed/command.ts";
+import { importIntoLocalBed } from "../../bed/local-bed.ts";
+import { differences, takeSettledSnapshot, takeSnapshot } from "../../system/cluster-snapshot.ts";
+import { untilAnswered } from "../../system/journey.ts";
+import { kubectl, kubectlApply } from "../../system/kubectl.ts";
+import { link } from "../../system/link-command.ts";
+import { buildRelease, type Release } from "../../system/previous-release.ts";
+import { replaceGateways } from "../../system/rollout.ts";
+import { type Member, startCaller, startLoad, LOAD, type System } from "../../system/system.ts";
+import { applyObjects } from "../../workload/apply-objects.ts";
+import type { Caller } from "../../workload/caller.ts";
+import type { Load } from "../../workload/load.ts";
+import { webServer } from "../../workload/web-server.ts";
 
 const NAMESPACE = "shop";
 const HOST = `web-west.${NAMESPACE}.svc`;
@@ -30,33 +31,27 @@ const PATIENT_PROBE = { timeoutSeconds: 5, failureThreshold: 10 };
 const RATE = 50;
 const WAIT = "--timeout=120s";
 
-const previous = await findPreviousRelease();
-
 let release: Release;
 let system: System;
 let west: Member;
 let east: Member;
 let caller: Caller | undefined;
-let failed = false;
 
-// The history may have been left out of a copy of this work tree; then there is nothing to upgrade from.
-describe.skipIf(previous === undefined)(`upgrading from ${previous ?? "no release"}`, () => {
+/**
+ * The tests of an upgrade from an earlier release.
+ * @param name tag or commit of that release
+ * @param current two clusters without Isthmus, which have this version's image; they are left installed and joined
+ */
+export function upgradeTests(name: string, current: () => System): void {
   beforeAll(async () => {
-    release = await buildRelease(previous ?? "");
-    system = await startSystem({ images: [release.image.path] });
+    release = await buildRelease(name);
+    system = current();
+    await importIntoLocalBed(system.bed.id, release.image.path);
     west = system.member("west");
     east = system.member("east");
   });
 
-  afterEach(({ task }) => {
-    failed ||= task.result?.state === "fail";
-  });
-
-  afterAll(async () => {
-    release?.remove();
-    const logs = await system?.down({ keepLogs: failed });
-    if (logs !== undefined) process.stderr.write(`logs of every component: ${logs}\n`);
-  });
+  afterAll(() => release?.remove());
 
   it("becomes Ready from files alone, and stays as it is when they are applied again", async () => {
     await Promise.all([west, east].map(installPrevious));
@@ -128,7 +123,7 @@ describe.skipIf(previous === undefined)(`upgrading from ${previous ?? "no releas
     if (caller === undefined) throw new Error("nobody calls");
     await untilAnswered(caller, "west", Date.now());
   });
-});
+}
 
 const GATEWAY_KEY = { namespace: INSTALL_NAMESPACE, name: GATEWAY_NAME };
 
