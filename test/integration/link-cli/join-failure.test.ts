@@ -147,7 +147,7 @@ describe("link unjoin", () => {
     const reporter = recordingReporter();
     const options = unjoinOptions(clusters, { reporter });
     await unjoin(options);
-    expect(reporter.lines.join("\n")).toContain("delete serviceaccounts isthmus-link-east");
+    expect(reporter.lines.join("\n")).toContain("link unjoin --peer east");
     const failure = await failureOf(unjoin(options));
     expect(failure.message).toContain("Link west does not exist");
     // With the provider it carries on where it could not before.
