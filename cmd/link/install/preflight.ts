@@ -24,7 +24,9 @@ export async function requirePreflight(looking: {
   const [first, ...others] = failed;
   if (first === undefined) {
     const passed = checks.filter(({ result }) => result === "ok");
-    reporter.done(`${passed.length} checks before the installation passed`);
+    const skipped = checks.filter(({ result }) => result === "skip");
+    const notLookedAt = skipped.map(({ id, message }) => `; ${id} was skipped: ${message}`);
+    reporter.done(`${passed.length} checks before the installation passed${notLookedAt.join("")}`);
     return;
   }
   for (const { id, message } of others) reporter.warn(`${id}: ${message}`);

@@ -19,6 +19,7 @@ import { RESOURCES } from "../../../api/resources.ts";
 import { CliError, EXIT_CODES, toCliError } from "../cli-error.ts";
 import type { ClusterAccess } from "../cluster-access.ts";
 import { type ClusterIdentity, requireIdentity } from "../identity.ts";
+import { instant } from "../instant.ts";
 import type { GatewayEndpoint } from "../join/consumer-objects.ts";
 import { endpointForLink, findGateway } from "../join/gateway-endpoint.ts";
 import { Ledger } from "../join/ledger.ts";
@@ -42,6 +43,8 @@ export interface IssueOptions {
   randomBytes: (size: number) => Buffer;
   /** Keeps the token: when it throws, everything is taken back. */
   deliver: (token: JoinToken) => Promise<void>;
+  /** Where the token is then, for the command that is given next. */
+  fileName?: string | undefined;
   reporter: Reporter;
   clock: Clock;
   signal: AbortSignal;
@@ -107,7 +110,7 @@ export async function issueToken(options: IssueOptions): Promise<void> {
   );
   reporter.warn("the token is a secret: hand it over as you would a password");
   reporter.next(
-    `link token redeem FILE --context ${consumer}`,
+    `link token redeem ${options.fileName ?? "FILE"} --context ${consumer}`,
     `Next, the administrator of ${consumer} gives it`,
   );
 }
@@ -156,7 +159,7 @@ function createToken(
     secret: randomBytes(JOIN_SECRET_BYTES).toString("base64url"),
     gateway: { ...dialled, identity: provider.gatewayIdentity },
     trustBundle: provider.trustBundle,
-    expiresAt: new Date(clock.nowMs() + expiresMs).toISOString(),
+    expiresAt: instant(clock.nowMs() + expiresMs),
   };
 }
 

@@ -99,6 +99,7 @@ function issueCommand(runtime: Runtime): Command {
           server: flags.server,
           gateway: { addresses: flags.gatewayAddress, port: flags.gatewayPort },
           randomBytes,
+          fileName: flags.output,
           deliver: async (token) => {
             const text = formatToken(token);
             if (flags.output === undefined) runtime.write(text);

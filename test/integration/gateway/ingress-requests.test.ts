@@ -1,7 +1,14 @@
 import { once } from "node:events";
 import { type ClientHttp2Session, type OutgoingHttpHeaders, connect, constants } from "node:http2";
 import { beforeAll, expect, onTestFinished, test } from "vitest";
-import { gatewayIdentity, peerServerName } from "../../../api/names.ts";
+import {
+  gatewayIdentity,
+  GATEWAY_PATH_TEST_PATH,
+  PATH_TEST_ANSWER_HEADER,
+  PATH_TEST_MAX_BYTES,
+  peerServerName,
+} from "../../../api/names.ts";
+import { MAX_PATH_TESTS } from "../../../gateway/ingress/path-tests.ts";
 import { clientTlsOptions } from "../../../pki/tls.ts";
 import { startEcho } from "./loopback.ts";
 import { type Identity, type Provider, createIdentity, startProvider } from "./two-gateways.ts";
@@ -90,6 +97,49 @@ test("the ready probe tells the cluster's name, and from the beginning of a drai
   const draining = await ask(session, probe);
   expect(draining.status).toBe(200);
   expect(JSON.parse(draining.body)).toEqual({ cluster: "west", draining: true });
+});
+
+/** A path test that sends so many bytes and asks for so many. */
+function pathTest(session: ClientHttp2Session, sentBytes: number, askedBytes: number) {
+  const stream = session.request({
+    ":method": "POST",
+    ":path": GATEWAY_PATH_TEST_PATH,
+    [PATH_TEST_ANSWER_HEADER]: String(askedBytes),
+  });
+  stream.on("error", () => undefined);
+  stream.write(Buffer.alloc(sentBytes));
+  return stream;
+}
+
+/** Ends a path test's body; status and length of its answer. */
+async function answerOf(stream: ReturnType<typeof pathTest>) {
+  const answered: Promise<{ [name: string]: unknown }[]> = once(stream, "response");
+  stream.end();
+  const [answer] = await answered;
+  let bytes = 0;
+  stream.on("data", (chunk: Buffer) => (bytes += chunk.length));
+  await once(stream, "close");
+  return { status: answer?.[":status"], bytes };
+}
+
+test("a path test carries up to its bound each way, and nothing beyond", async () => {
+  const session = sessionTo(await startProvider(west, [east]));
+  const most = PATH_TEST_MAX_BYTES;
+  expect(await answerOf(pathTest(session, most, most))).toEqual({ status: 200, bytes: most });
+  expect(await answerOf(pathTest(session, 1, most + 1))).toMatchObject({ status: 400 });
+  expect(await answerOf(pathTest(session, 1, -1))).toMatchObject({ status: 400 });
+  expect(await answerOf(pathTest(session, most + 1, 1))).toMatchObject({ status: 400 });
+});
+
+test("path tests are few at once, and leave their places when they end", async () => {
+  const session = sessionTo(await startProvider(west, [east]));
+  const open = Array.from({ length: MAX_PATH_TESTS }, () => pathTest(session, 1, 1));
+  await ask(session, { ":method": "GET", ":path": "/.isthmus/ready" });
+  expect(await answerOf(pathTest(session, 1, 1))).toMatchObject({ status: 503 });
+  for (const stream of open) {
+    expect(await answerOf(stream)).toEqual({ status: 200, bytes: 1 });
+  }
+  expect(await answerOf(pathTest(session, 1, 1))).toEqual({ status: 200, bytes: 1 });
 });
 
 test("a session outlives thousands of streams that are reset, as busy clients reset them", async () => {

@@ -17,7 +17,7 @@ import {
 } from "../../../../pki/certificate.ts";
 import { known } from "../fact.ts";
 import type { InstallationFacts } from "../facts/cluster-facts.ts";
-import { instant } from "../instant.ts";
+import { instant } from "../../instant.ts";
 import { type Finding, findingsOf } from "../report.ts";
 
 const DAY_MS = 86_400_000;

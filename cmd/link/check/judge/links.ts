@@ -6,7 +6,7 @@ import type { TokenInfo } from "../../../../controller/link/credentials/token.ts
 import { currentConditions } from "../../join/link-ready.ts";
 import type { SkippedService } from "../../status/report.ts";
 import type { Fact } from "../fact.ts";
-import { instant } from "../instant.ts";
+import { instant } from "../../instant.ts";
 import { type Finding, findingsOf } from "../report.ts";
 
 /** Of a token's life; the controller renews it when 30 % are left. */
