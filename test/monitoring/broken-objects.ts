@@ -11,6 +11,7 @@ import {
 import type { EndpointSlice, KubeObject, Secret, Service } from "../../api/objects.ts";
 import type { Peer } from "../../api/peer.ts";
 import { type Resource, RESOURCES } from "../../api/resources.ts";
+import { poll } from "../bed/poll.ts";
 import type { Member } from "../system/system.ts";
 import { applyObjects } from "../workload/apply-objects.ts";
 import { webServer } from "../workload/web-server.ts";
@@ -143,6 +144,28 @@ export async function linkToNowhere(east: Member, deadAddress: string): Promise<
       credentialsSecretRef: { name: "nowhere" },
     },
   } as Link);
+}
+
+/** Closes the Link west by a wrong name in it, and waits until it is open again with the right one. */
+export async function closeAndOpenLink({ client }: Member): Promise<void> {
+  const key = { namespace: INSTALL_NAMESPACE, name: "west" };
+  for (const [name, ready] of [
+    ["east", "False"],
+    ["west", "True"],
+  ] as const) {
+    const patch = { spec: providerNamed(name) };
+    await client.patch<Link>(RESOURCES.links, key, patch, { type: "merge" });
+    await poll(
+      `Link west has Ready ${ready}`,
+      async () => {
+        const { status } = await client.get<Link>(RESOURCES.links, key);
+        const condition = status?.conditions?.find(({ type }) => type === "Ready");
+        if (condition?.status === ready) return true;
+        throw new Error(JSON.stringify(condition));
+      },
+      { timeoutMs: 60_000 },
+    );
+  }
 }
 
 /** A Peer that the gateways cannot accept. */

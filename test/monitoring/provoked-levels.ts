@@ -20,7 +20,9 @@ export const LEVELS_MOVED: Readonly<Record<string, Change>> = {
 
 /** Faults that a minute has room for once or twice where the alert asks for more of them. */
 export const COUNTS_LOWERED: Readonly<Record<string, Change>> = {
-  IsthmusLinkFlapping: ["> 5", "> 1"],
+  // What flaps or fails is damped: it is soon further apart than the range.
+  IsthmusLinkFlapping: [`[${RANGE_SECONDS}s])\n) > 5`, "[120s])\n) > 0"],
+  IsthmusReconcileErrors: [`[${RANGE_SECONDS}s])\n) > 3`, "[120s])\n) > 0"],
   // A container takes seconds to be started anew.
   IsthmusRestarting: [`[${RANGE_SECONDS}s]) > 2`, "[60s]) > 0"],
   IsthmusClientsRefused: ["> 30", "> 3"],

@@ -24,9 +24,12 @@ async function exportsBoth(name: string): Promise<void> {
   await shop().exports("north", name);
 }
 
-/** Reasons of the Events on a Service, in their order. */
+/** Reasons of the Events on a Service, in their order; Kubernetes has some of its own. */
 async function reasonsOn(name: string): Promise<string[]> {
-  return (await shop().events(name)).map(({ reason = "" }) => reason);
+  const reasons: readonly string[] = Object.values(REASONS);
+  return (await shop().events(name))
+    .map(({ reason = "" }) => reason)
+    .filter((reason) => reasons.includes(reason));
 }
 
 describe("the target of a Service", () => {
