@@ -106,7 +106,7 @@ export async function issueToken(options: IssueOptions): Promise<void> {
   }
   if (replaced !== undefined) reporter.info(`the token that was pending for ${consumer} is void`);
   reporter.done(
-    `a token for ${consumer}: ${options.uses === 1 ? "one use" : `${options.uses} uses`}, until ${token.expiresAt}`,
+    `a token for ${consumer}: ${options.uses === 1 ? "one use" : `${options.uses} uses`}, until ${instant(Date.parse(token.expiresAt))}`,
   );
   reporter.warn("the token is a secret: hand it over as you would a password");
   reporter.next(
@@ -159,7 +159,7 @@ function createToken(
     secret: randomBytes(JOIN_SECRET_BYTES).toString("base64url"),
     gateway: { ...dialled, identity: provider.gatewayIdentity },
     trustBundle: provider.trustBundle,
-    expiresAt: instant(clock.nowMs() + expiresMs),
+    expiresAt: new Date(clock.nowMs() + expiresMs).toISOString(),
   };
 }
 
