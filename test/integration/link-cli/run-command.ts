@@ -7,6 +7,7 @@ import { runLink } from "../../../cmd/link/run.ts";
 export interface CommandOutcome {
   readonly code: number;
   readonly stdout: string;
+  readonly stderr: string;
 }
 
 /** Runs a whole command line in this process, with nothing in its environment. */
@@ -14,9 +15,8 @@ export async function runCommand(
   args: readonly string[],
   signal = new AbortController().signal,
 ): Promise<CommandOutcome> {
-  const stdout = new PassThrough();
-  const printed = text(stdout);
-  const stderr = new PassThrough().resume();
+  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+  const printed = Promise.all([text(stdout), text(stderr)]);
   const code = await runLink({
     args,
     name: "link",
@@ -27,5 +27,7 @@ export async function runCommand(
     signal,
   });
   stdout.end();
-  return { code, stdout: await printed };
+  stderr.end();
+  const [out, err] = await printed;
+  return { code, stdout: out, stderr: err };
 }

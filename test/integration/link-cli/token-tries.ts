@@ -1,11 +1,9 @@
 import { once } from "node:events";
 import { type IncomingMessage, request as httpRequest } from "node:http";
 import { connect as connectTcp } from "node:net";
-import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { connect } from "node:tls";
 import { onTestFinished } from "vitest";
-import { systemClock } from "../../../api/clock.ts";
 import {
   JOIN_PATH,
   type JoinRefusal,
@@ -16,9 +14,9 @@ import {
 import { gatewayIdentity } from "../../../api/names.ts";
 import type { Secret } from "../../../api/objects.ts";
 import { RESOURCES } from "../../../api/resources.ts";
-import { runLink } from "../../../cmd/link/run.ts";
 import { joinClientTlsOptions } from "../../../pki/join-tls.ts";
 import { both, inSystem } from "./join-bed.ts";
+import { type CommandOutcome, runCommand } from "./run-command.ts";
 import type { TokenBed } from "./token-bed.ts";
 
 export type Answer = { status: number | undefined; body: JoinRefusal & { token?: string } };
@@ -84,20 +82,8 @@ export async function pendingAt(
 }
 
 /** Runs `link token` with these arguments. */
-export async function link(bed: TokenBed, ...args: readonly string[]) {
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-  const code = await runLink({
-    args: ["token", ...args, "--kubeconfig", bed.kubeconfigPath()],
-    name: "link",
-    env: {},
-    stdout,
-    stderr,
-    clock: systemClock,
-    signal: new AbortController().signal,
-  });
-  stdout.end();
-  stderr.end();
-  return { code, stdout: await text(stdout), stderr: await text(stderr) };
+export function link(bed: TokenBed, ...args: readonly string[]): Promise<CommandOutcome> {
+  return runCommand(["token", ...args, "--kubeconfig", bed.kubeconfigPath()]);
 }
 
 /** What both clusters hold, but the leaf: it says until when tokens are taken. */

@@ -1,10 +1,7 @@
 import { once } from "node:events";
 import { connect } from "node:net";
-import { PassThrough } from "node:stream";
-import { text } from "node:stream/consumers";
 import type { Registry } from "prom-client";
 import { afterAll, beforeAll, inject } from "vitest";
-import { systemClock } from "../../../api/clock.ts";
 import {
   ANNOTATIONS,
   CONTROLLER_FIELD_MANAGER,
@@ -17,10 +14,10 @@ import { type Resource, RESOURCES } from "../../../api/resources.ts";
 import { type ClusterAccess, openCluster } from "../../../cmd/link/cluster-access.ts";
 import { COMPLETE_WORD } from "../../../cmd/link/completion/complete.ts";
 import { renderManifests } from "../../../cmd/link/install/manifests.ts";
-import { runLink } from "../../../cmd/link/run.ts";
 import { createHealthServer } from "../../../kube/health-server.ts";
 import { createLogger } from "../../../kube/logger.ts";
 import { poll } from "../../bed/poll.ts";
+import { type CommandOutcome, runCommand } from "./run-command.ts";
 
 /** What the views need of an installation where no pod runs. */
 const INSTALLED: readonly Resource[] = [
@@ -149,22 +146,10 @@ export class ViewsStage {
   }
 
   /** Runs a command line on this cluster; what completion asks for ends with the word to complete. */
-  async link(...args: string[]) {
+  link(...args: string[]): Promise<CommandOutcome> {
     const cluster = ["--kubeconfig", this.kubeconfig];
     const isCompletion = args[0] === COMPLETE_WORD;
-    const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-    const code = await runLink({
-      args: isCompletion ? args.toSpliced(-1, 0, ...cluster) : [...args, ...cluster],
-      name: "link",
-      env: {},
-      stdout,
-      stderr,
-      clock: systemClock,
-      signal: new AbortController().signal,
-    });
-    stdout.end();
-    stderr.end();
-    return { code, stdout: await text(stdout), stderr: await text(stderr) };
+    return runCommand(isCompletion ? args.toSpliced(-1, 0, ...cluster) : [...args, ...cluster]);
   }
 
   /** The address by which the API server, in a network namespace of its own, reaches this process. */
