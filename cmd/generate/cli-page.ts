@@ -1,7 +1,5 @@
 import type { Command, Option } from "commander";
-import { systemClock } from "../../api/clock.ts";
-import { createProgram, FRAME_FLAGS, EXIT_CODE_WORDS } from "../link/program.ts";
-import { silentReporter } from "../link/reporter.ts";
+import { readProgram, FRAME_FLAGS, EXIT_CODE_WORDS } from "../link/program.ts";
 import { table } from "./markdown.ts";
 
 const FORMATS = [
@@ -11,13 +9,7 @@ const FORMATS = [
 
 /** docs/cli.md, from the tree of commands. */
 export function cliPage(): string {
-  const program = createProgram({
-    reporter: silentReporter,
-    clock: systemClock,
-    signal: new AbortController().signal,
-    write: () => {},
-    useColor: false,
-  });
+  const program = readProgram();
   const codes = EXIT_CODE_WORDS.map(([code, words]) => [String(code), words]);
   return [
     "# The command `link`",

@@ -6,8 +6,7 @@ import { text } from "node:stream/consumers";
 import { describe, expect, test } from "vitest";
 import packageJson from "../../package.json" with { type: "json" };
 import { systemClock } from "../../api/clock.ts";
-import { createProgram, everyCommand } from "./program.ts";
-import { silentReporter } from "./reporter.ts";
+import { readProgram, everyCommand } from "./program.ts";
 import { runLink } from "./run.ts";
 
 const LINK = path.join(import.meta.dirname, "link.ts");
@@ -100,13 +99,7 @@ describe("the command link", () => {
   });
 });
 
-const program = createProgram({
-  reporter: silentReporter,
-  clock: systemClock,
-  signal: new AbortController().signal,
-  write: () => {},
-  useColor: false,
-});
+const program = readProgram();
 
 /** `token issue`: a command's name with those above it. */
 function wordsOf(command: { name(): string; parent: typeof program | null }): string[] {

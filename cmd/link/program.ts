@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { systemClock } from "../../api/clock.ts";
 import { checkCommand } from "./check/check-command.ts";
 import { EXIT_CODES } from "./cli-error.ts";
 import { completionCommand } from "./completion/completion-command.ts";
@@ -8,6 +9,7 @@ import { failoverCommand } from "./failover/failover-command.ts";
 import { gatewaysCommand } from "./gateways/gateways-command.ts";
 import { installCommand } from "./install/install-command.ts";
 import { joinCommand } from "./join/join-command.ts";
+import { silentReporter } from "./reporter.ts";
 import { rotateCommand } from "./rotate/rotate-command.ts";
 import type { Runtime } from "./runtime.ts";
 import { servicesCommand } from "./services/services-command.ts";
@@ -92,4 +94,15 @@ function inherit(parent: Command): void {
 function exitCodes(): string {
   const codes = EXIT_CODE_WORDS.map(([code, words]) => `  ${String(code).padEnd(4)} ${words}`);
   return `Exit codes:\n${codes.join("\n")}`;
+}
+
+/** The tree of commands for who reads it and runs none: it says nothing. */
+export function readProgram(): Command {
+  return createProgram({
+    reporter: silentReporter,
+    clock: systemClock,
+    signal: new AbortController().signal,
+    write: () => {},
+    useColor: false,
+  });
 }

@@ -2,9 +2,7 @@ import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import { describe, expect, test } from "vitest";
-import { systemClock } from "../../api/clock.ts";
-import { createProgram } from "../../cmd/link/program.ts";
-import { silentReporter } from "../../cmd/link/reporter.ts";
+import { readProgram } from "../../cmd/link/program.ts";
 import { linkCommands, troubleWith } from "./link-commands.ts";
 
 const PROJECT_FOLDER = join(import.meta.dirname, "..", "..");
@@ -31,13 +29,7 @@ describe("command lines of link on a page", () => {
 });
 
 test("every page of the documentation names only commands and options that there are", () => {
-  const program = createProgram({
-    reporter: silentReporter,
-    clock: systemClock,
-    signal: new AbortController().signal,
-    write: () => {},
-    useColor: false,
-  });
+  const program = readProgram();
   const wrong = PAGES.flatMap((page) =>
     linkCommands(readFileSync(join(PROJECT_FOLDER, page), "utf8")).flatMap(({ line, words }) => {
       const trouble = troubleWith(program, words);
