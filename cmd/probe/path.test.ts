@@ -2,6 +2,7 @@ import { once } from "node:events";
 import {
   type ClientHttp2Session,
   connect,
+  constants,
   createServer,
   type Http2Server,
   type IncomingHttpHeaders,
@@ -14,6 +15,7 @@ import {
   connect as tcp,
 } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
+import { type Clock, systemClock } from "../../api/clock.ts";
 import { PathTests } from "../../gateway/ingress/path-tests.ts";
 import { exchange } from "./exchange.ts";
 import { tryWay } from "./path.ts";
@@ -35,7 +37,8 @@ async function portOf(server: Server | Http2Server): Promise<number> {
 }
 
 /** A gateway's answers to path tests, over HTTP/2 in the clear. */
-async function gateway(tests = new PathTests()): Promise<number> {
+async function gateway(clock: Clock = systemClock): Promise<number> {
+  const tests = new PathTests({ clock });
   const server = createServer();
   server.on("stream", (stream, headers) => {
     stream.on("error", () => {});
@@ -140,6 +143,21 @@ describe("a gateway that is asked for a path test", () => {
     const port = await gateway();
     expect(await ask(port, "65536", 65_536)).toMatchObject({ status: 200, bytes: 65_536 });
     expect(await ask(port, "1", 65_537)).toMatchObject({ status: 400 });
+  });
+
+  test("waits ten seconds for what it is sent, and no longer", async () => {
+    const slept: number[] = [];
+    const sleep = async (durationMs: number) => {
+      slept.push(durationMs);
+      await Promise.resolve();
+    };
+    const session = await opener(await gateway({ ...systemClock, sleep }))();
+    const path = "/.isthmus/path-test";
+    const stream = session.request({ ":method": "POST", ":path": path }, { endStream: false });
+    stream.on("error", () => {});
+    await once(stream, "close");
+    expect(stream.rstCode).toBe(constants.NGHTTP2_CANCEL);
+    expect(slept).toEqual([10_000]);
   });
 
   test("serves eight at once, and others when these have ended", async () => {

@@ -65,7 +65,7 @@ export class Ingress {
   readonly #sessions: ConsumerSessions;
   readonly #openStreams: OpenStreams;
   readonly #accounts: StreamAccounts;
-  readonly #pathTests = new PathTests();
+  readonly #pathTests: PathTests;
   readonly #server: ConsumerServer;
   readonly #door: JoinDoor | undefined;
   #draining = false;
@@ -77,6 +77,7 @@ export class Ingress {
     const nowMs = () => clock.nowMs();
     const limits = options.limits ?? DEFAULT_GATEWAY_LIMITS;
     this.#limits = limits;
+    this.#pathTests = new PathTests({ clock });
     this.#reports = new BoundReports({ role: "ingress", metrics, logger, nowMs });
     const reports = this.#reports;
     const peers = () => this.#peerCount;

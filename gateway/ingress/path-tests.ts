@@ -1,4 +1,5 @@
 import { type IncomingHttpHeaders, type ServerHttp2Stream, constants } from "node:http2";
+import type { Clock } from "../../api/clock.ts";
 import {
   GATEWAY_PATH_TEST_PATH,
   PATH_TEST_ANSWER_HEADER,
@@ -23,7 +24,12 @@ export function isPathTest(headers: IncomingHttpHeaders): boolean {
  * they send, and sends as many bytes as they ask for. Few at once, each bounded in size and time.
  */
 export class PathTests {
+  readonly #clock: Clock;
   #running = 0;
+
+  constructor({ clock }: { clock: Clock }) {
+    this.#clock = clock;
+  }
 
   /** Serves one; resolves with why it was refused and not answered, if it was. Never rejects. */
   async serve(
@@ -37,11 +43,16 @@ export class PathTests {
     if (this.#running >= MAX_PATH_TESTS) return BUSY;
     if (stream.destroyed) return undefined;
     this.#running += 1;
-    const timer = setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), PATH_TEST_DEADLINE_MS);
+    const ended = new AbortController();
     stream.once("close", () => {
-      clearTimeout(timer);
+      ended.abort();
       this.#running -= 1;
     });
+    const late = this.#clock.sleep(PATH_TEST_DEADLINE_MS, ended.signal);
+    void late.then(
+      () => stream.close(constants.NGHTTP2_CANCEL),
+      () => {},
+    );
     if (!(await isTaken(stream))) return INVALID;
     if (stream.destroyed) return undefined;
     stream.respond({ ":status": 200 });

@@ -101,6 +101,7 @@ describe.skipIf(previous === undefined)(`upgrading from ${previous ?? "no releas
 
 describe("the quickstart's end", () => {
   it("takes the clusters down", async () => {
+    expect(failed, "an earlier section failed, and its logs are wanted").toBe(false);
     await system?.release();
     await page.run("Take the clusters down");
     expect(() => attachBed(bed?.id ?? "")).toThrow("is up");

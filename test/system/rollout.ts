@@ -77,6 +77,17 @@ export async function replaceGateways(
   return judge(before, after, durationMs, drains.flat());
 }
 
+/** Waits until no gateway of these clusters is ending: what it still holds would end while others are watched. */
+export async function untilNoneDrains(members: readonly Member[]): Promise<void> {
+  const noneDrains = async () => {
+    const pods = (await Promise.all(members.map(({ client }) => gatewayPods(client)))).flat();
+    const draining = pods.filter(({ metadata }) => metadata.deletionTimestamp !== undefined);
+    if (draining.length === 0) return true;
+    throw new Error(`${draining.map(({ metadata }) => metadata.name).join(", ")} are ending`);
+  };
+  await poll("no gateway is ending", noneDrains, { timeoutMs: TIMEOUT_MS });
+}
+
 async function gatewayNames(client: Member["client"]): Promise<ReadonlySet<string>> {
   return new Set((await gatewayPods(client)).map(({ metadata }) => metadata.name));
 }

@@ -30,7 +30,8 @@ export function connectedPodSpec(pod: ProgramPod): Record<string, unknown> {
         command: ["/usr/local/bin/node", "-e", program],
         env: Object.entries(env).map(([key, value]) => ({ name: key, value })),
         securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
-        resources: { requests: { cpu: "10m", memory: "32Mi" } },
+        // As a gateway: what measures one must not be what is starved.
+        resources: { requests: { cpu: "100m", memory: "32Mi" } },
         ...(port === undefined
           ? {}
           : {

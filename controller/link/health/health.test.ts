@@ -194,6 +194,13 @@ describe("a link's health", () => {
     expect(verdicts).toEqual(RECORDED_OPEN.verdicts);
   });
 
+  it("forgets why its Link was refused before it was corrected", () => {
+    const refused = refuseLink({ reason: REASONS.OwnClusterName, message: "its own name" });
+    const inputs = { ...UNHEARD, recorded: { ...RECORDED_OPEN, open: false, verdicts: refused } };
+    const reasons = new Set(assessHealth(inputs).map(({ reason }) => reason));
+    expect(reasons).not.toContain(REASONS.OwnClusterName);
+  });
+
   it("repeats why a closed link was closed until the first probe after a restart", () => {
     const verdicts = assessHealth({
       ...HEALTHY,

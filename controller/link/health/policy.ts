@@ -39,13 +39,16 @@ export function evaluate(
   return UNDECIDED;
 }
 
-/** Until something is seen in this process, what was recorded before it stands, for a bounded time. */
+/**
+ * Until something is seen in this process, what was recorded before it stands, for a bounded time. What was not known
+ * then says nothing now: it may be why the Link as it was then was refused.
+ */
 export function recordedStands(type: ConditionType): Policy {
   return ({ nowMs, recorded }) => {
     if (recorded === undefined) return undefined;
     const untilMs = type === "GatewayHealthy" ? recorded.gatewayUntilMs : recorded.apiUntilMs;
     const before = recorded.verdicts.find((verdict) => verdict.type === type);
-    if (before === undefined || nowMs >= untilMs) return undefined;
+    if (before === undefined || before.status === "Unknown" || nowMs >= untilMs) return undefined;
     const { status, reason, message } = before;
     return { status, reason, message, held: true };
   };

@@ -16,7 +16,7 @@ import { untilAnswered } from "../../system/journey.ts";
 import { kubectl, kubectlApply } from "../../system/kubectl.ts";
 import { link } from "../../system/link-command.ts";
 import { buildRelease, type Release } from "../../system/previous-release.ts";
-import { replaceGateways } from "../../system/rollout.ts";
+import { replaceGateways, untilNoneDrains } from "../../system/rollout.ts";
 import { type Member, startCaller, startLoad, LOAD, type System } from "../../system/system.ts";
 import { applyObjects } from "../../workload/apply-objects.ts";
 import type { Caller } from "../../workload/caller.ts";
@@ -78,6 +78,7 @@ export function upgradeTests(name: string, current: () => System): void {
     { retry: 1 },
     async () => {
       await Promise.all([west, east].map(installPrevious));
+      await untilNoneDrains([west, east]);
       await exportWeb();
       const file = await manifests("east");
       const outcome = await underLoad((load) =>

@@ -8,11 +8,12 @@ import type { KubeClient } from "../../../kube/client/client.ts";
 import { poll } from "../../bed/poll.ts";
 import type { Fault, FaultRule } from "../../faults/fault-proxy.ts";
 import { eventually } from "../fixtures.ts";
+import { hurriedClock } from "../hurried-clock.ts";
 import { conditionsOf, type Name, type TwoLinks, untilSays } from "./two-links.ts";
 
 const NAMESPACE = "default";
 const CLOSE_LOOK_MS = 5;
-/** Rates are of this time at least. */
+/** Rates are of this time of the controller's clock at least. */
 const RATE_OVER_SECONDS = 3;
 
 /** Something that goes wrong on the way to west's API, and what the Link says of it. */
@@ -26,7 +27,7 @@ export interface Trouble {
 
 /** What was seen while the trouble lasted. */
 export interface Seen {
-  /** Requests that reached the proxy in front of west, by second. */
+  /** Requests that reached the proxy in front of west, by second of the controller's clock. */
   readonly requestsPerSecond: number;
   /** From the annotation in north to the mirror in the consumer. */
   readonly northMs: number;
@@ -48,31 +49,32 @@ export function faulty(fault: Fault, match: FaultRule["match"] = () => true): Tr
  */
 export async function withstands(links: TwoLinks, name: string, trouble: Trouble): Promise<Seen> {
   const { east, providers, proxy } = links;
-  await links.relinkWest();
-  await untilMade(links, `${name}-before`);
+  let at=performance.now(); const lap=(w:string)=>{const n=performance.now(); process.stderr.write(`LAP ${name} ${w} ${Math.round(n-at)}\n`); at=n;};
+  await links.relinkWest();lap("relink");
+  await untilMade(links, `${name}-before`);lap("made-before");
   const north = await verdictsOf(east, "north");
   const requestsBefore = proxy.requests.length;
-  const beganMs = performance.now();
+  const beganMs = hurriedClock.nowMs();
   const end = trouble.begin(links);
   let northMs: number;
   let requestsPerSecond: number;
   try {
-    await untilSays(links, "west", trouble.type, trouble.says, trouble.message);
-    await exportService(providers.west, `${name}-during`);
+    await untilSays(links, "west", trouble.type, trouble.says, trouble.message);lap("says");
+    await exportService(providers.west, `${name}-during`);lap("export");
     northMs = await mirrorMs(links, `${name}-during`);
-    await untilMade(links, `${name}-during`);
+lap("north");    await untilMade(links, `${name}-during`);lap("made");
     // Trouble begins with some requests that all come at once.
-    const seconds = Math.max((performance.now() - beganMs) / 1000, RATE_OVER_SECONDS);
+    const seconds = Math.max((hurriedClock.nowMs() - beganMs) / 1000, RATE_OVER_SECONDS);
     requestsPerSecond = (proxy.requests.length - requestsBefore) / seconds;
   } finally {
     end();
   }
-  await untilMirrored(links, "west", `${name}-during`);
-  await untilSays(links, "west", "ApiReachable", "True Synced");
-  await untilSays(links, "west", "Ready", "True LinkReady");
+  await untilMirrored(links, "west", `${name}-during`);lap("mirrored");
+  await untilSays(links, "west", "ApiReachable", "True Synced");lap("synced");
+  await untilSays(links, "west", "Ready", "True LinkReady");lap("ready");
   expect(links.controller.leading).toBe(true);
   expect(await verdictsOf(east, "north")).toEqual(north);
-  return { requestsPerSecond, northMs };
+  lap(`rate${requestsPerSecond}`);return { requestsPerSecond, northMs };
 }
 
 /** What a mirror takes, and not one write more. */
