@@ -4,11 +4,12 @@ import { type Resource, RESOURCES } from "../../api/resources.ts";
 import type { ClusterAccess } from "./cluster-access.ts";
 import { installationRecord, type InstallationRecord } from "./install/manifests.ts";
 import { listAll } from "./list-all.ts";
+import type { ReadingGaps } from "./not-read.ts";
 
 const KEY = { namespace: INSTALL_NAMESPACE, name: CONFIG_MAP_NAME };
 
 /** Of a cluster whose ConfigMap is not there or cannot be read. */
-export const NO_INSTALLATION: InstallationRecord = installationRecord({ metadata: KEY });
+const NO_INSTALLATION: InstallationRecord = installationRecord({ metadata: KEY });
 
 /** What the installation says of itself. */
 export async function readInstallation(
@@ -17,6 +18,16 @@ export async function readInstallation(
 ): Promise<InstallationRecord> {
   const config = await client.find<ConfigMap>(RESOURCES.configMaps, KEY, { signal });
   return config === undefined ? NO_INSTALLATION : installationRecord(config);
+}
+
+/** What the installation says of itself; where that cannot be read, nothing, and a gap. */
+export function tryInstallation(
+  access: Pick<ClusterAccess, "client">,
+  gaps: ReadingGaps,
+  signal: AbortSignal,
+): Promise<InstallationRecord> {
+  const reading = readInstallation(access, signal);
+  return gaps.orElse("configuration of the installation", reading, NO_INSTALLATION);
 }
 
 /** Lists objects of one namespace, else of those that the installation works in, else of all. */

@@ -1,7 +1,7 @@
 import { toKubeTime } from "../../../api/conditions.ts";
 import { GATEWAY_HEALTH_PORT, GATEWAY_NAME } from "../../../api/names.ts";
 import type { ClusterAccess } from "../cluster-access.ts";
-import { NO_INSTALLATION, readInstallation } from "../installation.ts";
+import { tryInstallation } from "../installation.ts";
 import { chooseLinks } from "../links.ts";
 import type { Metrics } from "../metrics-text.ts";
 import { ReadingGaps } from "../not-read.ts";
@@ -46,11 +46,7 @@ export async function readGateways(options: GatewaysOptions): Promise<GatewaysRe
   const gaps = new ReadingGaps(signal);
   await chooseLinks(access, linkName, signal);
   const [installation, pods] = await Promise.all([
-    gaps.orElse(
-      "configuration of the installation",
-      readInstallation(access, signal),
-      NO_INSTALLATION,
-    ),
+    tryInstallation(access, gaps, signal),
     readPodMetrics({ access, app: GATEWAY_NAME, port: GATEWAY_HEALTH_PORT, gaps, signal }),
   ]);
   return {

@@ -6,7 +6,7 @@ import { parsePeerSpec, type Peer } from "../../../api/peer.ts";
 import { RESOURCES } from "../../../api/resources.ts";
 import { pruneSlice } from "../../../gateway/ingress/endpoint-index.ts";
 import type { ClusterAccess } from "../cluster-access.ts";
-import { listInScope, NO_INSTALLATION, readInstallation } from "../installation.ts";
+import { listInScope, tryInstallation } from "../installation.ts";
 import { listLinks } from "../links.ts";
 import { listAll } from "../list-all.ts";
 import { requireNamespace } from "../not-found.ts";
@@ -14,7 +14,7 @@ import { ReadingGaps } from "../not-read.ts";
 import { listSlicesOf } from "../service-slices.ts";
 import { linkReport } from "../status/link-report.ts";
 import { mirrorReport } from "../status/mirrors.ts";
-import { skippedServices } from "../status/skipped.ts";
+import { readSkipEvents, skippedServices } from "../status/skipped.ts";
 import type { ExportReport, ImportReport, PortReport, ServicesReport } from "./report.ts";
 
 export interface ServicesOptions {
@@ -41,20 +41,12 @@ export async function readServices(options: ServicesOptions): Promise<ServicesRe
   const { access, namespace, signal } = options;
   const gaps = new ReadingGaps(signal);
   const inSystem = { namespace: INSTALL_NAMESPACE, signal };
-  const installation = await gaps.orElse(
-    "configuration of the installation",
-    readInstallation(access, signal),
-    NO_INSTALLATION,
-  );
+  const installation = await tryInstallation(access, gaps, signal);
   const [services, links, peers, events] = await Promise.all([
     listInScope<Service>(access, RESOURCES.services, { namespace, installation, signal }),
     gaps.orElse("Links", listLinks(access, signal), []),
     gaps.orElse("Peers", listAll<Peer>(access, RESOURCES.peers, inSystem), []),
-    gaps.orElse(
-      "Events, which say what is skipped",
-      listAll(access, RESOURCES.events, inSystem),
-      [],
-    ),
+    readSkipEvents(access, gaps, signal),
   ]);
   if (services.length === 0 && namespace !== undefined) {
     await requireNamespace(access, namespace, signal);

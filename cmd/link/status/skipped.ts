@@ -1,6 +1,11 @@
-import { REASONS } from "../../../api/reasons.ts";
+import { INSTALL_NAMESPACE } from "../../../api/names.ts";
 import type { KubeObject } from "../../../api/objects.ts";
+import { REASONS } from "../../../api/reasons.ts";
+import { RESOURCES } from "../../../api/resources.ts";
 import type { KubeEvent } from "../../../kube/events.ts";
+import type { ClusterAccess } from "../cluster-access.ts";
+import { listAll } from "../list-all.ts";
+import type { ReadingGaps } from "../not-read.ts";
 import type { LinkReport, MirrorReport, SkippedService } from "./report.ts";
 
 const SKIP_REASONS: ReadonlySet<string> = new Set([
@@ -20,6 +25,16 @@ const SKIP_REASONS: ReadonlySet<string> = new Set([
   REASONS.WriteForbidden,
   REASONS.WriteRejected,
 ]);
+
+/** The Events that {@link skippedServices} reads; where they cannot be had, none, and a gap. */
+export function readSkipEvents(
+  access: Pick<ClusterAccess, "client">,
+  gaps: ReadingGaps,
+  signal: AbortSignal,
+): Promise<KubeObject[]> {
+  const reading = listAll(access, RESOURCES.events, { namespace: INSTALL_NAMESPACE, signal });
+  return gaps.orElse("Events, which say what is skipped", reading, []);
+}
 
 /**
  * What is skipped, from the Events on the Links: the last word on each Service.

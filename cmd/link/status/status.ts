@@ -4,7 +4,7 @@ import { isOurs } from "../../../api/ownership.ts";
 import { RESOURCES } from "../../../api/resources.ts";
 import type { ClusterAccess } from "../cluster-access.ts";
 import type { InstallationRecord } from "../install/manifests.ts";
-import { listInScope, NO_INSTALLATION, readInstallation } from "../installation.ts";
+import { listInScope, tryInstallation } from "../installation.ts";
 import { chooseLinks } from "../links.ts";
 import { listAll } from "../list-all.ts";
 import type { Metrics } from "../metrics-text.ts";
@@ -13,7 +13,7 @@ import { type PodMetrics, readPodMetrics } from "../pod-metrics.ts";
 import { certificatesOf, linkDetails } from "./link-report.ts";
 import { mirrorReport, mirrorSelector } from "./mirrors.ts";
 import type { MirrorReport, StatusReport } from "./report.ts";
-import { skippedServices } from "./skipped.ts";
+import { readSkipEvents, skippedServices } from "./skipped.ts";
 
 export interface StatusOptions {
   access: ClusterAccess;
@@ -32,18 +32,10 @@ export async function readStatus(options: StatusOptions): Promise<StatusReport> 
   const links = await chooseLinks(access, linkName, signal);
   const gaps = new ReadingGaps(signal);
   const inSystem = { namespace: INSTALL_NAMESPACE, signal };
-  const installation = await gaps.orElse(
-    "configuration of the installation",
-    readInstallation(access, signal),
-    NO_INSTALLATION,
-  );
+  const installation = await tryInstallation(access, gaps, signal);
   const [mirrors, events, peers, controllers] = await Promise.all([
     gaps.orElse("mirrors", readMirrors(options, installation), []),
-    gaps.orElse(
-      "Events, which say what is skipped",
-      listAll(access, RESOURCES.events, inSystem),
-      [],
-    ),
+    readSkipEvents(access, gaps, signal),
     gaps.orElse("Peers", listAll(access, RESOURCES.peers, inSystem), []),
     readPodMetrics({
       access,
