@@ -27,7 +27,7 @@ interface GroupList {
 const NOT_STORED = "componentstatuses";
 /** Their holders write them every few seconds: only that they exist is compared. */
 const HEARTBEATS = "leases.coordination.k8s.io";
-/** Of the same objects in both groups; they come and go by themselves, so only those about us count. */
+/** Of the same objects in both groups. Kubernetes' own, also about what was ours, come and go by themselves. */
 const EVENTS = ["events", "events.events.k8s.io"];
 /**
  * kube-controller-manager makes an account for each of its controllers when that starts, and each kubelet a Lease when
@@ -53,8 +53,8 @@ export async function takeSnapshot(
     const { items } = await client.list<KubeObject>(resource);
     for (const object of items) {
       const name = `${type} ${keyOf(object)}`;
-      const isOfKube = EVENTS.includes(type) || KUBES_OWN.test(name);
-      if (isOfKube && !JSON.stringify(object).includes(OURS)) continue;
+      if (EVENTS.includes(type) && !isOurEvent(object)) continue;
+      if (KUBES_OWN.test(name) && !JSON.stringify(object).includes(OURS)) continue;
       snapshot.set(name, type === HEARTBEATS ? "" : contentOf(object));
     }
   }
@@ -82,7 +82,7 @@ export function differences(before: ClusterSnapshot, after: ClusterSnapshot): st
   return names.flatMap((name) => {
     const [was, is] = [before.get(name), after.get(name)];
     if (was === is) return [];
-    if (was === undefined) return `is left: ${name}`;
+    if (was === undefined) return `is left: ${name}: ${is}`;
     if (is === undefined) return `is gone: ${name}`;
     return `has changed: ${name}: ${was} → ${is}`;
   });
@@ -111,6 +111,12 @@ async function listableResources(client: Pick<KubeClient, "request">): Promise<R
 /** As kubectl names it: `secrets`, `deployments.apps`. */
 function typeOf({ group, plural }: Resource): string {
   return group === "" ? plural : `${plural}.${group}`;
+}
+
+/** Whether an Event says that it was reported by us; its groups call that differently. */
+function isOurEvent(event: KubeObject): boolean {
+  const fields = ["reportingController", "reportingComponent"];
+  return fields.some((field) => String(Reflect.get(event, field)).includes(OURS));
 }
 
 /** An object without its state, and without what every write changes. */
