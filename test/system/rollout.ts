@@ -7,9 +7,9 @@ import type { Member } from "./system.ts";
 
 /** What a gateway gives streams from SIGTERM on, unless told otherwise. */
 export const DRAIN_DEADLINE_MS = 25_000;
-/** When a pod was told to end is seen by looking, and the clocks of timers are coarse. */
+/** The clocks of timers are coarse. */
 const EARLY_SLACK_MS = 500;
-/** From the deadline until the client has heard of it. */
+/** From when a pod's end was asked for, in whole seconds, until its process is told; and from the deadline until the client has heard. */
 const LATE_SLACK_MS = 10_000;
 const TIMEOUT_MS = 120_000;
 const LOOK_MS = 100;
@@ -17,7 +17,7 @@ const LOOK_MS = 100;
 /** A gateway that was replaced. */
 interface Drain {
   readonly pod: string;
-  /** When it was first seen to terminate, in milliseconds since the epoch. */
+  /** When its end was asked for, in milliseconds since the epoch; it may have been up to a second later. */
   readonly startedMs: number;
 }
 
@@ -102,8 +102,13 @@ async function drainsOf(old: {
     const pods = await gatewayPods(old.client);
     const left = pods.filter(({ metadata }) => old.names.has(metadata.name));
     for (const { metadata } of left) {
-      if (metadata.deletionTimestamp === undefined || drains.has(metadata.name)) continue;
-      drains.set(metadata.name, { pod: metadata.name, startedMs: Date.now() });
+      const {
+        name,
+        deletionTimestamp: endAt,
+        deletionGracePeriodSeconds: graceSeconds = 0,
+      } = metadata;
+      if (endAt === undefined || drains.has(name)) continue;
+      drains.set(name, { pod: name, startedMs: Date.parse(endAt) - graceSeconds * 1000 });
     }
     if (left.length === 0) return true;
     throw new Error(`${left.length} of ${old.names.size} old gateways are left`);
