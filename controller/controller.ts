@@ -19,6 +19,7 @@ import { createIdentityKeeper, readOwnBundle } from "./identity/identity.ts";
 import { LeaderFence } from "./leader-fence.ts";
 import { createLinkManager } from "./link/link.ts";
 import { createTokenRenewal } from "./link/credentials/token-renewal.ts";
+import type { ProviderTimeouts } from "./link/remote-session/remote-session.ts";
 import { PeerBundles } from "./link/trust-following/peer-bundles.ts";
 import { createTrustFollowing, linkNames } from "./link/trust-following/trust-following.ts";
 import { declareLinkMetrics, type LinkMetrics } from "./metrics.ts";
@@ -49,6 +50,8 @@ export interface IsthmusControllerOptions {
   replica: string;
   health: { port: number; host?: string };
   lease?: Pick<LeaderElectorOptions, "leaseDurationMs" | "renewDeadlineMs" | "retryPeriodMs">;
+  /** How long the API servers of providers are waited for; the sessions' own times when absent. */
+  providerTimeouts?: ProviderTimeouts;
   /** How long old and new CA stand side by side at each step of a rotation, in ms; an hour when absent. */
   caOverlapMs?: number;
   clock: Clock;
@@ -167,6 +170,7 @@ export class IsthmusController implements Startable {
       ownCluster: clusterName,
       namespaces,
       foreignCertificates,
+      providerTimeouts: this.#options.providerTimeouts,
       leading: () => this.#elector.isLeader(),
       events,
       clock,

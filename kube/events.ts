@@ -35,6 +35,8 @@ export interface EventRecorderOptions {
   client: KubeClient;
   reportingController: string;
   reportingInstance: string;
+  /** How long the API server is waited for with one Event, in ms; 5 s when absent. */
+  sendTimeoutMs?: number;
   clock?: Clock;
   logger: Logger;
   metrics?: KubeMetrics;
@@ -185,10 +187,10 @@ export class EventRecorder {
   }
 
   async #sendOne(id: string, series: Series): Promise<void> {
-    const { metrics, logger } = this.#options;
+    const { metrics, logger, sendTimeoutMs = SEND_TIMEOUT_MS } = this.#options;
     const { count } = series;
     this.#tokens -= 1;
-    const limit = withTimeout(undefined, SEND_TIMEOUT_MS);
+    const limit = withTimeout(undefined, sendTimeoutMs);
     try {
       const outcome = series.name === undefined ? "created" : "series";
       if (series.name === undefined) await this.#create(series, limit.signal);

@@ -11,7 +11,7 @@ import type { HealthInputs } from "./health/health-inputs.ts";
 import { NO_OPENINGS, type Openings, recordOpening } from "./health/reopening.ts";
 import { readRecord, type RecordedState } from "./recorded-state.ts";
 import { LinkSessions } from "./remote-session/link-sessions.ts";
-import { RemoteSession } from "./remote-session/remote-session.ts";
+import { type ProviderTimeouts, RemoteSession } from "./remote-session/remote-session.ts";
 import { judgeCertificates, type OwnLeaf } from "./trust-following/trust-input.ts";
 
 export interface LinkWatcherOptions {
@@ -20,6 +20,8 @@ export interface LinkWatcherOptions {
   ownCluster: string;
   /** The only namespaces that mirrors may be in; undefined: all. */
   namespaces?: readonly string[] | undefined;
+  /** How long the provider is waited for; the session's own times when absent. */
+  providerTimeouts?: ProviderTimeouts | undefined;
   clock: Clock;
   random: Random;
   logger: Logger;
@@ -148,7 +150,8 @@ export class LinkWatcher {
   }
 
   #openSession(kubeconfig: KubeConfig, mustSayWho: boolean): RemoteSession {
-    const { link, namespaces, clock, random, logger, kubeMetrics } = this.#options;
+    const { link, namespaces, providerTimeouts, clock, random, logger, kubeMetrics } =
+      this.#options;
     const session = new RemoteSession({
       namespaces,
       linkName: link.metadata.name,
@@ -156,6 +159,7 @@ export class LinkWatcher {
       apiStalenessMs: this.#spec.apiStalenessSeconds * 1000,
       expectedCluster: () => clusterNameOf(link, this.#spec),
       mustSayWho,
+      timeouts: providerTimeouts,
       clock,
       random,
       logger,

@@ -24,6 +24,7 @@ import { LinkBook } from "./link-book.ts";
 import type { LinkViews } from "./link-view.ts";
 import type { LinkWatcher } from "./link-watcher.ts";
 import { LinkWatchers } from "./link-watchers.ts";
+import type { ProviderTimeouts } from "./remote-session/remote-session.ts";
 import type { StatusInputs } from "./link-status/link-status.ts";
 import type { MirrorSink } from "./mirror-sink.ts";
 import { ownClusterProblem, readSpec, rivalryOf } from "./link-status/refusal.ts";
@@ -37,6 +38,8 @@ export interface LinkManagerOptions {
   ownCluster: string;
   /** The only namespaces that mirrors may be in; undefined: all. */
   namespaces?: readonly string[] | undefined;
+  /** How long providers are waited for; the session's own times when absent. */
+  providerTimeouts?: ProviderTimeouts | undefined;
   /** Whether this replica leads at this moment. */
   leading: () => boolean;
   events: EventRecorder;

@@ -32,11 +32,19 @@ import { publishedNamespaces, wrongCluster } from "./provider-identity.ts";
 import { ProviderWatches } from "./provider-watches.ts";
 
 const HEARTBEAT_PERIOD_MS = 3_000;
-const HEARTBEAT_TIMEOUT_MS = 3_000;
 /** While it fails, the provider is asked more often, so that a link heals soon. */
 const HEARTBEAT_RETRY_MS = 1_000;
 /** A watch silent for longer is opened anew; bookmarks come every minute. */
 const IDLE_DEADLINE_MS = 75_000;
+
+/** How long a provider's API server is waited for, in milliseconds. */
+export interface ProviderTimeouts {
+  readonly heartbeatMs: number;
+  /** Any other request, and each page of a list. */
+  readonly requestMs: number;
+}
+
+const DEFAULT_TIMEOUTS: ProviderTimeouts = { heartbeatMs: 3_000, requestMs: 10_000 };
 
 const NOT_BEGUN = { synced: false, lastByteAtMs: undefined, failure: undefined };
 
@@ -51,6 +59,8 @@ export interface RemoteSessionOptions {
   expectedCluster: () => string;
   /** Whether a cluster that does not say who it is, is not believed: the one before it did. */
   mustSayWho: boolean;
+  /** 3 s for a heartbeat and 10 s for what else is asked when absent. */
+  timeouts?: ProviderTimeouts | undefined;
   clock: Clock;
   random: Random;
   logger: Logger;
@@ -70,6 +80,7 @@ export class RemoteSession implements Startable {
   readonly client: KubeClient;
   readonly #options: RemoteSessionOptions;
   readonly #account: OwnAccount | undefined;
+  readonly #timeouts: ProviderTimeouts;
   readonly #idleDeadlineMs: number;
   readonly #stopping = new AbortController();
   /** Once it is known which namespaces the provider lets itself be read in. */
@@ -85,10 +96,11 @@ export class RemoteSession implements Startable {
   constructor(options: RemoteSessionOptions) {
     const { linkName, clock, random, logger, metrics } = options;
     this.#options = options;
+    this.#timeouts = options.timeouts ?? DEFAULT_TIMEOUTS;
     this.#idleDeadlineMs = Math.min(IDLE_DEADLINE_MS, options.apiStalenessMs / 2);
     this.client = createKubeClient(options.kubeconfig, {
       userAgent: `isthmus-controller/${linkName}`,
-      requestTimeoutMs: 10_000,
+      requestTimeoutMs: this.#timeouts.requestMs,
       clock,
       metrics,
     });
@@ -206,7 +218,7 @@ export class RemoteSession implements Startable {
 
   async #beatOnce(signal: AbortSignal): Promise<void> {
     const { clock, onChanged } = this.#options;
-    const limit = withTimeout(signal, HEARTBEAT_TIMEOUT_MS);
+    const limit = withTimeout(signal, this.#timeouts.heartbeatMs);
     try {
       const [identity] = await Promise.all([
         this.#find<ConfigMap>(RESOURCES.configMaps, IDENTITY_CONFIG_MAP_NAME, limit.signal),

@@ -73,7 +73,8 @@ describe("when the remote gateway dies", () => {
   test("without a word, an unanswered PING tells, and the mirror closes", async () => {
     const provider = await startWest();
     const wire = await startWire(() => provider.port);
-    const { consumer, port } = await linkEast(wire.port);
+    const times = { pingIntervalMs: 100, pingTimeoutMs: 1000, connectTimeoutMs: 1000 };
+    const { consumer, port } = await linkEast(wire.port, {}, { times });
     await consumer.untilOpen(port);
     const open = await dialMirror(port);
     open.write("x");

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { RESOURCES } from "../../../api/resources.ts";
 import { startTcpProxy, type Weather } from "../../faults/tcp-proxy.ts";
 import { eventually } from "../fixtures.ts";
+import { HURRIED } from "../hurried-clock.ts";
 import { useTwoLinks } from "./two-links.ts";
 import {
   exportService,
@@ -13,7 +14,8 @@ import {
   withstands,
 } from "./withstand.ts";
 
-const links = useTwoLinks();
+// The pauses of the link are not what these tests are about; its rates are bounded though they are hurried, too.
+const links = useTwoLinks(undefined, HURRIED);
 
 const TIMEOUT_MS = 180_000;
 const JSON_TYPE = { "content-type": "application/json" };

@@ -1,5 +1,6 @@
 import { Registry } from "prom-client";
 import { afterAll, beforeAll } from "vitest";
+import { systemClock } from "../../../api/clock.ts";
 import type { Condition } from "../../../api/conditions.ts";
 import type { Link, LinkSpec } from "../../../api/link.ts";
 import {
@@ -12,7 +13,10 @@ import {
 } from "../../../api/names.ts";
 import type { Secret } from "../../../api/objects.ts";
 import { RESOURCES } from "../../../api/resources.ts";
-import { IsthmusController } from "../../../controller/controller.ts";
+import {
+  IsthmusController,
+  type IsthmusControllerOptions,
+} from "../../../controller/controller.ts";
 import { createKubeClient, type KubeClient } from "../../../kube/client/client.ts";
 import { loadKubeconfig } from "../../../kube/kubeconfig/kubeconfig.ts";
 import { createLogger } from "../../../kube/logger.ts";
@@ -21,7 +25,6 @@ import { startTcpProxy, type TcpProxy } from "../../faults/tcp-proxy.ts";
 import type { Cluster } from "../../bed/bed.ts";
 import { useBed } from "../../bed/vitest-bed.ts";
 import { eventually } from "../fixtures.ts";
-import { HURRY, hurriedClock } from "../hurried-clock.ts";
 import { createIdentity, Provider } from "../gateway/two-gateways.ts";
 import {
   adminOf,
@@ -67,15 +70,20 @@ export interface TwoLinks {
   relinkWest(): Promise<void>;
 }
 
+type Pace = Pick<IsthmusControllerOptions, "clock" | "providerTimeouts">;
+
 /** These tests are about the API: a busy machine must not make the gateway look slow. */
 const SLOW_PROBE = { timeoutSeconds: 10, periodSeconds: 2, failureThreshold: 5 };
 
 /**
  * Brings up three control planes, the controller with its shipped rights, and both links, for the tests of this file.
- *
  * @param probe of both Links
+ * @param pace clock and patience of the controller
  */
-export function useTwoLinks(probe: Partial<LinkSpec["probe"]> = SLOW_PROBE): () => TwoLinks {
+export function useTwoLinks(
+  probe: Partial<LinkSpec["probe"]> = SLOW_PROBE,
+  pace: Pace = { clock: systemClock },
+): () => TwoLinks {
   const bed = useBed(() => ({
     clusters: [
       { name: "west", nodes: 0 },
@@ -110,7 +118,7 @@ export function useTwoLinks(probe: Partial<LinkSpec["probe"]> = SLOW_PROBE): () 
     ending.push(async () => await network.close());
 
     await makeGatewayPod(east, "gateway-a", "10.1.0.5");
-    let running = await startController(consumer, east);
+    let running = await startController(consumer, east, pace);
     ending.push(async () => await running.stop());
 
     const throughProxy = { server: `https://127.0.0.1:${network.port}`, caPem: proxy.caPem };
@@ -145,7 +153,7 @@ export function useTwoLinks(probe: Partial<LinkSpec["probe"]> = SLOW_PROBE): () 
       },
       restart: async () => {
         await running.stop();
-        running = await startController(consumer, east);
+        running = await startController(consumer, east, pace);
       },
       proxy,
       network,
@@ -195,17 +203,11 @@ export async function conditionsOf(east: KubeClient, name: Name): Promise<readon
   return status?.conditions ?? [];
 }
 
-/** By the machine's clock it is the default: nobody is to lose it. */
-const HURRIED_LEASE = {
-  leaseDurationMs: 15_000 * HURRY,
-  renewDeadlineMs: 10_000 * HURRY,
-  retryPeriodMs: 2_000 * HURRY,
-};
-
 /** Starts a controller of the consumer, as the ServiceAccount that is shipped. */
 async function startController(
   consumer: Cluster,
   east: KubeClient,
+  pace: Pace,
 ): Promise<Pick<TwoLinks, "controller" | "registry"> & { stop(): Promise<void> }> {
   const client = createKubeClient(tokenConfig(consumer, await tokenFor(east, CONTROLLER_NAME)));
   const registry = new Registry();
@@ -214,9 +216,9 @@ async function startController(
     clusterName: CONSUMER,
     replica: "controller-0",
     health: { port: 0, host: "127.0.0.1" },
-    // The link's own pauses are not what these tests are about; they count rates by the same clock.
-    clock: hurriedClock,
-    lease: HURRIED_LEASE,
+    ...pace,
+    // Long enough by a hurried clock, too.
+    lease: { leaseDurationMs: 60_000, renewDeadlineMs: 40_000, retryPeriodMs: 2_000 },
     random: Math.random,
     logger: createLogger({ name: "test", level: process.env["TEST_LOG_LEVEL"] ?? "silent" }),
     registry,

@@ -8,12 +8,11 @@ import type { KubeClient } from "../../../kube/client/client.ts";
 import { poll } from "../../bed/poll.ts";
 import type { Fault, FaultRule } from "../../faults/fault-proxy.ts";
 import { eventually } from "../fixtures.ts";
-import { hurriedClock } from "../hurried-clock.ts";
 import { conditionsOf, type Name, type TwoLinks, untilSays } from "./two-links.ts";
 
 const NAMESPACE = "default";
 const CLOSE_LOOK_MS = 5;
-/** Rates are of this time of the controller's clock at least. */
+/** Rates are of this time at least. */
 const RATE_OVER_SECONDS = 3;
 
 /** Something that goes wrong on the way to west's API, and what the Link says of it. */
@@ -27,7 +26,7 @@ export interface Trouble {
 
 /** What was seen while the trouble lasted. */
 export interface Seen {
-  /** Requests that reached the proxy in front of west, by second of the controller's clock. */
+  /** Requests that reached the proxy in front of west, by second. */
   readonly requestsPerSecond: number;
   /** From the annotation in north to the mirror in the consumer. */
   readonly northMs: number;
@@ -49,32 +48,31 @@ export function faulty(fault: Fault, match: FaultRule["match"] = () => true): Tr
  */
 export async function withstands(links: TwoLinks, name: string, trouble: Trouble): Promise<Seen> {
   const { east, providers, proxy } = links;
-  let at=performance.now(); const lap=(w:string)=>{const n=performance.now(); process.stderr.write(`LAP ${name} ${w} ${Math.round(n-at)}\n`); at=n;};
-  await links.relinkWest();lap("relink");
-  await untilMade(links, `${name}-before`);lap("made-before");
+  await links.relinkWest();
+  await untilMade(links, `${name}-before`);
   const north = await verdictsOf(east, "north");
   const requestsBefore = proxy.requests.length;
-  const beganMs = hurriedClock.nowMs();
+  const beganMs = performance.now();
   const end = trouble.begin(links);
   let northMs: number;
   let requestsPerSecond: number;
   try {
-    await untilSays(links, "west", trouble.type, trouble.says, trouble.message);lap("says");
-    await exportService(providers.west, `${name}-during`);lap("export");
+    await untilSays(links, "west", trouble.type, trouble.says, trouble.message);
+    await exportService(providers.west, `${name}-during`);
     northMs = await mirrorMs(links, `${name}-during`);
-lap("north");    await untilMade(links, `${name}-during`);lap("made");
+    await untilMade(links, `${name}-during`);
     // Trouble begins with some requests that all come at once.
-    const seconds = Math.max((hurriedClock.nowMs() - beganMs) / 1000, RATE_OVER_SECONDS);
+    const seconds = Math.max((performance.now() - beganMs) / 1000, RATE_OVER_SECONDS);
     requestsPerSecond = (proxy.requests.length - requestsBefore) / seconds;
   } finally {
     end();
   }
-  await untilMirrored(links, "west", `${name}-during`);lap("mirrored");
-  await untilSays(links, "west", "ApiReachable", "True Synced");lap("synced");
-  await untilSays(links, "west", "Ready", "True LinkReady");lap("ready");
+  await untilMirrored(links, "west", `${name}-during`);
+  await untilSays(links, "west", "ApiReachable", "True Synced");
+  await untilSays(links, "west", "Ready", "True LinkReady");
   expect(links.controller.leading).toBe(true);
   expect(await verdictsOf(east, "north")).toEqual(north);
-  lap(`rate${requestsPerSecond}`);return { requestsPerSecond, northMs };
+  return { requestsPerSecond, northMs };
 }
 
 /** What a mirror takes, and not one write more. */

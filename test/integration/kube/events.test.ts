@@ -22,13 +22,14 @@ const CONTENT: EventContent = {
   note: "Service shop/web-west exists",
 };
 
-function recorder(client: KubeClient, clock: Clock = systemClock) {
+function recorder(client: KubeClient, clock: Clock = systemClock, sendTimeoutMs?: number) {
   const metrics = declareKubeMetrics(new Registry());
   const events = new EventRecorder({
     client,
     reportingController: "isthmus.dev/controller",
     reportingInstance: "isthmus-controller-0",
     clock,
+    ...(sendTimeoutMs !== undefined && { sendTimeoutMs }),
     logger: createLogger({ name: "test", level: "silent" }),
     metrics,
   });
@@ -166,7 +167,7 @@ test("more events than can be held are dropped and counted; recording never fail
 
 test("an API server that does not answer holds up neither a flush nor those who come after", async () => {
   const proxy = await faultProxy("west");
-  const { events } = recorder(clientThrough(proxy));
+  const { events } = recorder(clientThrough(proxy), systemClock, 1500);
   const release = proxy.inject({ match: () => true, fault: { type: "hang" }, times: 1 });
   const regarding = { apiVersion: "v1", kind: "Namespace", name: `slow-${randomUUID()}` };
   events.record(regarding, CONTENT);

@@ -10,6 +10,7 @@ import type { Service } from "../../../api/objects.ts";
 import { RESOURCES } from "../../../api/resources.ts";
 import { type FaultProxy, startFaultProxy } from "../../faults/fault-proxy.ts";
 import { eventually } from "../fixtures.ts";
+import { HURRIED } from "../hurried-clock.ts";
 import { createIdentity } from "../gateway/two-gateways.ts";
 import { CONSUMER, PROVIDER, useWorld } from "./clusters.ts";
 import {
@@ -33,7 +34,7 @@ const world = useWorld();
 
 /** A gateway, and everything of a link but the Link. */
 async function everythingButTheLink() {
-  await startController(world());
+  await startController(world(), "controller-0", HURRIED);
   const gateway = await startGateway(world());
   await putCredentials(world(), await goodKubeconfig(world()));
   return gateway;
@@ -85,7 +86,7 @@ test("one bad address of three is named, and the link is Ready through the other
       expect(`${found?.reason}: ${found?.message}`).toMatch(/SomeAddressesFailing: 2 of 3 /);
       return found?.message;
     },
-    // On a busy machine a first probe may be late; words alone are then corrected after 10 s.
+    // On a busy machine a first probe may be late; words alone are then corrected after 10 s of its clock.
     { describe: "the condition names the bad address", timeoutMs: 30_000 },
   );
   expect(message).toContain("127.0.0.2");
@@ -179,7 +180,7 @@ test("watches that hang while other requests work are found stale, and nothing i
   // Those of the start bring nothing but their heads; those opened after them not even that.
   proxy.inject({ match: "watch", fault: { type: "silence" }, times: 3 });
   const thaw = proxy.inject({ match: "watch", fault: { type: "hang" }, times: Infinity });
-  await readyLink(world(), { apiStalenessSeconds: 10 }, { providerAt: proxy });
+  await readyLink(world(), { apiStalenessSeconds: 16 }, { providerAt: proxy, ...HURRIED });
   await exportService("missed");
   const { message } = await untilCondition(world(), "ApiReachable", "False ApiLostTolerated");
   expect(message).toMatch(/\(WatchStale\): nothing came over the watches/);
@@ -200,7 +201,7 @@ test("a silent watch is opened anew within its deadline, and what it swallowed i
 
 test("an API that swallows requests is said to be lost, in the condition and in the metric", async () => {
   const proxy = await providerProxy();
-  const { controller } = await readyLink(world(), {}, { providerAt: proxy });
+  const { controller } = await readyLink(world(), {}, { providerAt: proxy, ...HURRIED });
   const back = proxy.inject({ match: () => true, fault: { type: "hang" }, times: Infinity });
   const { message } = await untilCondition(world(), "ApiReachable", "False ApiLostTolerated");
   expect(message).toContain("no answer in time");

@@ -17,10 +17,12 @@ import type { ConfigMap, Secret } from "../../../api/objects.ts";
 import { RESOURCES } from "../../../api/resources.ts";
 import { linkKubeconfig } from "../../../cmd/link/join/consumer-objects.ts";
 import { IsthmusController } from "../../../controller/controller.ts";
+import type { ProviderTimeouts } from "../../../controller/link/remote-session/remote-session.ts";
 import { createKubeClient, type KubeClient } from "../../../kube/client/client.ts";
 import type { KubeEvent } from "../../../kube/events.ts";
 import { createLogger, type Logger } from "../../../kube/logger.ts";
 import { eventually } from "../fixtures.ts";
+import { HURRY } from "../hurried-clock.ts";
 import { Provider } from "../gateway/two-gateways.ts";
 import {
   admitConsumer,
@@ -42,7 +44,8 @@ export const SECRET_KEY = {
  * the test of the default.
  */
 const ONE_PROBE_TELLS = { timeoutSeconds: 5, failureThreshold: 1, successThreshold: 1 };
-const LEASE = { leaseDurationMs: 9000, renewDeadlineMs: 7000, retryPeriodMs: 250 };
+/** Long enough by a hurried clock, too. */
+const LEASE = { leaseDurationMs: 9000 * HURRY, renewDeadlineMs: 7000 * HURRY, retryPeriodMs: 250 };
 
 /** Ended last, however late in the test one was started: what a test made is removed by them. */
 const running = new Map<IsthmusController, KubeClient>();
@@ -68,6 +71,7 @@ export interface ControllerSettings {
   at?: Endpoint;
   /** Overlap of a rotation of its CA, in ms. */
   caOverlapMs?: number;
+  providerTimeouts?: ProviderTimeouts;
 }
 
 /** A controller of the consumer, as the ServiceAccount and with the rights that are shipped. */
@@ -87,6 +91,7 @@ export async function startController(
     health: { port: 0, host: "127.0.0.1" },
     lease: LEASE,
     clock: settings.clock ?? systemClock,
+    ...(settings.providerTimeouts && { providerTimeouts: settings.providerTimeouts }),
     ...(settings.caOverlapMs !== undefined && { caOverlapMs: settings.caOverlapMs }),
     random: Math.random,
     logger:

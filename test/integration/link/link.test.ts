@@ -5,6 +5,7 @@ import type { Secret, Service } from "../../../api/objects.ts";
 import { RESOURCES } from "../../../api/resources.ts";
 import { readToken, tokenOf } from "../../../controller/link/credentials/token.ts";
 import { eventually } from "../fixtures.ts";
+import { HURRIED } from "../hurried-clock.ts";
 import { CONSUMER, useWorld } from "./clusters.ts";
 import {
   getLink,
@@ -58,7 +59,7 @@ test("a link becomes Ready, with each condition True and one Event for each", as
 });
 
 test("a steady link writes nothing, however often it is probed", async () => {
-  const { controller } = await readyLink(world());
+  const { controller } = await readyLink(world(), {}, HURRIED);
   const before = await eventually(
     async () => {
       const link = await getLink(world());
@@ -80,7 +81,7 @@ test("a steady link writes nothing, however often it is probed", async () => {
 
 test("a link closes when its gateway stops answering, and opens when it returns", async () => {
   // By the thresholds of the default.
-  const { gateway } = await readyLink(world(), { probe: { timeoutSeconds: 5 } });
+  const { gateway } = await readyLink(world(), { probe: { timeoutSeconds: 5 } }, HURRIED);
   const { port } = gateway;
   gateway.ingress.destroy();
   await untilCondition(world(), "GatewayHealthy", "False GatewayUnreachable");
@@ -105,7 +106,7 @@ test("a link outlives the loss of its provider's API for as long as it says, and
 });
 
 test("a deleted Secret closes the link after the bound, and says so at once", async () => {
-  await readyLink(world(), { apiStalenessSeconds: 5 });
+  await readyLink(world(), { apiStalenessSeconds: 10 }, HURRIED);
   await world().east.remove(RESOURCES.secrets, SECRET_KEY);
   await untilCondition(world(), "CredentialsValid", "False SecretNotFound");
   expect(await readyStatus(world())).toBe("True");
@@ -161,7 +162,7 @@ test("a token is renewed with itself once it is old, and nothing else of the kub
 
 test("a deleted Link goes when its mirrors are gone, with the provider unreachable", async () => {
   const { west, east, provider } = world();
-  await readyLink(world());
+  await readyLink(world(), {}, HURRIED);
   const service = { namespace: "default", name: "web" };
   await west.create<Service>(RESOURCES.services, {
     metadata: { ...service, annotations: { "isthmus.dev/export": "true" } },
@@ -193,10 +194,10 @@ test("a deleted Link goes when its mirrors are gone, with the provider unreachab
 });
 
 test("a link that was Ready stays so through a restart of the controller", async () => {
-  const { controller } = await readyLink(world());
+  const { controller } = await readyLink(world(), {}, HURRIED);
   const before = await getLink(world());
   await controller.stop();
-  const again = await startController(world(), "controller-1");
+  const again = await startController(world(), "controller-1", HURRIED);
   await eventually(
     async () => {
       if (probes(await again.registry.metrics()) < 3) throw new Error("not yet");

@@ -10,6 +10,7 @@ import { RESOURCES } from "../../../api/resources.ts";
 import { linkKubeconfig } from "../../../cmd/link/join/consumer-objects.ts";
 import { providerObjects } from "../../../cmd/link/join/provider-objects.ts";
 import { eventually } from "../fixtures.ts";
+import { HURRIED } from "../hurried-clock.ts";
 import { CONSUMER, PROVIDER, tokenFor, useWorld } from "./clusters.ts";
 import {
   consumerBundle,
@@ -90,7 +91,7 @@ test.each([
 });
 
 test("an account that may not watch itself, as older joins made it, works, and is closed once its token is refused", async () => {
-  await startController(world());
+  await startController(world(), "controller-0", HURRIED);
   const gateway = await startGateway(world());
   await putCredentials(world(), await goodKubeconfig(world()));
   const role = await world().west.get<KubeObject & { rules?: { resources: string[] }[] }>(

@@ -8,6 +8,7 @@ import { createLogger } from "../../../kube/logger.ts";
 import { type FaultProxy, startFaultProxy } from "../../faults/fault-proxy.ts";
 import type { ProxiedRequest } from "../../faults/proxied-request.ts";
 import { eventually } from "../fixtures.ts";
+import { HURRIED } from "../hurried-clock.ts";
 import { useWorld } from "./clusters.ts";
 import {
   getLink,
@@ -75,7 +76,7 @@ function writes(proxy: FaultProxy, from: number): string[] {
 test("each transition of a life is one Event, one line of the log and one count", async () => {
   const { lines, logger } = transitionLog();
   const startedAt = new Date().toISOString();
-  const { controller, gateway } = await readyLink(world(), {}, { logger });
+  const { controller, gateway } = await readyLink(world(), {}, { logger, ...HURRIED });
   const { port } = gateway;
   gateway.ingress.destroy();
   await untilCondition(world(), "Ready", "False GatewayUnreachable");
@@ -126,7 +127,7 @@ test("a link that closes says so before any of its mirrors is written", async ()
     });
     onTestFinished(async () => await west.remove(RESOURCES.services, key));
   }
-  const { gateway } = await readyLink(world(), {}, { at: proxy });
+  const { gateway } = await readyLink(world(), {}, { at: proxy, ...HURRIED });
   await eventually(
     async () => {
       expect((await getLink(world())).status?.mirroredServices).toBe(names.length);
@@ -155,7 +156,7 @@ test("a link that closes says so before any of its mirrors is written", async ()
 
 test("a closing whose status cannot be written is tried again soon, and told once", async () => {
   const proxy = await consumerProxy();
-  const { gateway, controller } = await readyLink(world(), {}, { at: proxy });
+  const { gateway, controller } = await readyLink(world(), {}, { at: proxy, ...HURRIED });
   const conflict = {
     kind: "Status",
     apiVersion: "v1",

@@ -1,5 +1,5 @@
 import { Registry } from "prom-client";
-import { systemClock } from "../../../api/clock.ts";
+import { type Clock, systemClock } from "../../../api/clock.ts";
 import { ANNOTATIONS, INSTALL_NAMESPACE } from "../../../api/names.ts";
 import type { KubeObject, Service } from "../../../api/objects.ts";
 import { type Resource, RESOURCES } from "../../../api/resources.ts";
@@ -38,13 +38,13 @@ export class Consumer {
   /** Called before each event of a watch is passed on: how late a cache is. */
   beforeWatchEvent: (resource: Resource) => Promise<void> = async () => {};
 
-  private constructor(admin: KubeClient, realClient: KubeClient, namespace: string) {
+  private constructor(admin: KubeClient, realClient: KubeClient, namespace: string, clock: Clock) {
     this.admin = admin;
     this.namespace = namespace;
     const client = this.#intercept(realClient);
     this.#client = client;
     const logger = createLogger({ name: "test", level: "silent" });
-    const shared = { clock: systemClock, random: Math.random, logger };
+    const shared = { clock, random: Math.random, logger };
     this.#metrics = declareMirrorMetrics(new Registry());
     this.#caches = createOwnClusterCaches({ client, ...shared });
     this.#events = new EventRecorder({
@@ -67,8 +67,13 @@ export class Consumer {
   }
 
   /** A controller whose caches are complete, and which does not lead yet. */
-  static async start(cluster: ConsumerCluster, namespace: string): Promise<Consumer> {
-    const consumer = new Consumer(cluster.admin, await cluster.controllerClient(), namespace);
+  static async start(
+    cluster: ConsumerCluster,
+    namespace: string,
+    clock = systemClock,
+  ): Promise<Consumer> {
+    const client = await cluster.controllerClient();
+    const consumer = new Consumer(cluster.admin, client, namespace, clock);
     const { signal } = consumer.#stopping;
     const caches = Object.values(consumer.#caches);
     await Promise.all(caches.map(async (cache) => await cache.start(signal)));

@@ -3,18 +3,20 @@ import type { Service } from "../../../api/objects.ts";
 import { REASONS } from "../../../api/reasons.ts";
 import { RESOURCES } from "../../../api/resources.ts";
 import { DAMPER_LIMITS } from "../../../controller/mirror/damper.ts";
+import { hurriedClock } from "../hurried-clock.ts";
 import { isOpen } from "./consumer.ts";
 import { exported } from "./hand-links.ts";
 import { useConsumer } from "./use-consumer.ts";
 
 const { services } = RESOURCES;
-const setup = useConsumer();
+/** It refills the bucket of a source that flaps, which is all that is waited for in the end. */
+const setup = useConsumer(hurriedClock);
 const FLAPS = 100;
 
 test("sources whose export and endpoints flap 100 times cost few writes, and are mirrored and open in the end", async () => {
   const { consumer, west, namespace } = setup;
   await consumer.opensMirror(west, "idler");
-  const [before, startMs] = [await consumer.writes(), Date.now()];
+  const [before, startMs] = [await consumer.writes(), hurriedClock.nowMs()];
   for (let flap = 0; flap < FLAPS; flap += 1) {
     west.put(exported(namespace, "guest"));
     west.put(exported(namespace, "idler"), { ready: false });
@@ -30,7 +32,7 @@ test("sources whose export and endpoints flap 100 times cost few writes, and are
   }
   await consumer.settles("west", { mirrored: 2, skipped: 0 });
   const rises =
-    DAMPER_LIMITS.burst + 1 + Math.ceil((Date.now() - startMs) / DAMPER_LIMITS.refillMs);
+    DAMPER_LIMITS.burst + 1 + Math.ceil((hurriedClock.nowMs() - startMs) / DAMPER_LIMITS.refillMs);
   const writes = await consumer.writes();
   const made = (kind: string): number => (writes[kind] ?? 0) - (before[kind] ?? 0);
   expect(made("create services")).toBeLessThanOrEqual(rises);

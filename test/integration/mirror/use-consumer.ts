@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, beforeEach } from "vitest";
+import type { Clock } from "../../../api/clock.ts";
 import { RESOURCES } from "../../../api/resources.ts";
 import { Consumer } from "./consumer.ts";
 import {
@@ -26,12 +27,12 @@ export interface Setup {
 }
 
 /** For each test a controller at work; for the file a cluster with one egress gateway that is Ready. */
-export function useConsumer(): Setup {
+export function useConsumer(clock?: Clock): Setup {
   const now: { cluster?: ConsumerCluster; consumer?: Consumer; west?: HandLink } = {};
   let namespace = "";
 
   async function begin(): Promise<Consumer> {
-    const consumer = await Consumer.start(present(now.cluster), namespace);
+    const consumer = await Consumer.start(present(now.cluster), namespace, clock);
     now.consumer = consumer;
     return consumer;
   }

@@ -16,6 +16,7 @@ import { declareKubeMetrics, type KubeMetrics } from "../../../kube/metrics.ts";
 import type { Cluster } from "../../bed/bed.ts";
 import { useBed } from "../../bed/vitest-bed.ts";
 import { eventually } from "../fixtures.ts";
+import { hurriedClock } from "../hurried-clock.ts";
 import { recordingReporter } from "../link-cli/cli-bed.ts";
 import { adminOf, tokenConfig, tokenFor } from "../link/clusters.ts";
 import { SideObjects } from "./side-objects.ts";
@@ -116,7 +117,8 @@ export class Side {
     const shared = {
       clusterName: this.cluster.name,
       namespaces,
-      clock: systemClock,
+      // What these tests would sit out is pauses: of a back-off, between heartbeats.
+      clock: hurriedClock,
       random: Math.random,
     };
     const controller = new IsthmusController({
@@ -126,7 +128,7 @@ export class Side {
       retiredNamespaces,
       replica: `${this.cluster.name}-controller`,
       health: { port: 0, host: "127.0.0.1" },
-      lease: { leaseDurationMs: 30_000, renewDeadlineMs: 25_000, retryPeriodMs: 250 },
+      lease: { leaseDurationMs: 120_000, renewDeadlineMs: 100_000, retryPeriodMs: 250 },
       logger: createLogger({ name: `${this.cluster.name}-controller`, level }),
       registry,
       kubeMetrics,

@@ -1,5 +1,4 @@
 import { expect, onTestFinished, test } from "vitest";
-import { systemClock } from "../../../api/clock.ts";
 import {
   CA_ROTATION_ANNOTATIONS,
   CA_SECRET_NAME,
@@ -24,6 +23,7 @@ import type { KubeEvent } from "../../../kube/events.ts";
 import { isVouchedFor, parseBundle } from "../../../pki/certificate.ts";
 import { sameBundle } from "../../../pki/trust.ts";
 import { eventually } from "../fixtures.ts";
+import { HURRIED, hurriedClock } from "../hurried-clock.ts";
 import { CONSUMER, useWorld } from "../link/clusters.ts";
 import {
   consumerBundle,
@@ -40,7 +40,7 @@ const world = useWorld();
 const inSystem = (name: string) => ({ namespace: INSTALL_NAMESPACE, name });
 
 async function startRotating(caOverlapMs: number, replica = "controller-0") {
-  return await startController(world(), replica, { caOverlapMs });
+  return await startController(world(), replica, { caOverlapMs, ...HURRIED });
 }
 
 /** A Ready link of a consumer whose CA is rotated with this overlap. */
@@ -58,7 +58,7 @@ function rotateOptions(cluster = world().consumer) {
   const access = openCluster({ kubeconfig: kubeconfigPath, context: name });
   onTestFinished(async () => await access.client.close());
   const { signal } = new AbortController();
-  return { access, timeoutMs: 40_000, reporter: silentReporter, clock: systemClock, signal };
+  return { access, timeoutMs: 160_000, reporter: silentReporter, clock: hurriedClock, signal };
 }
 
 async function rotate(until: RotationGoal): Promise<void> {

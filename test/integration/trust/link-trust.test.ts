@@ -12,6 +12,7 @@ import { RESOURCES } from "../../../api/resources.ts";
 import { issueLeaf } from "../../../pki/authority.ts";
 import { mergeBundles, sameBundle } from "../../../pki/trust.ts";
 import { eventually } from "../fixtures.ts";
+import { HURRIED } from "../hurried-clock.ts";
 import { createIdentity } from "../gateway/two-gateways.ts";
 import { admitConsumer, CONSUMER, PROVIDER, publishIdentity, useWorld } from "../link/clusters.ts";
 import {
@@ -37,7 +38,7 @@ function expectSameBundle(actual: string, expected: string): void {
 }
 
 test("a CA that the provider adds to its bundle is added to the Link, which stays Ready", async () => {
-  await readyLink(world());
+  await readyLink(world(), {}, HURRIED);
   const { ca: next } = await createIdentity(PROVIDER);
   const bundle = mergeBundles([world().identity.ca.certificatePem, next.certificatePem]);
   await publishIdentity(world(), bundle);
@@ -50,7 +51,7 @@ test("a CA that the provider adds to its bundle is added to the Link, which stay
 });
 
 test("a CA added to this cluster's bundle reaches the provider's Peer for it", async () => {
-  await readyLink(world());
+  await readyLink(world(), {}, HURRIED);
   const { ca: next } = await createIdentity(CONSUMER);
   const bundle = mergeBundles([await consumerBundle(world()), next.certificatePem]);
   await world().east.patch<Secret>(
@@ -93,7 +94,7 @@ test.each([
     const { ca, leaf } = world().identity;
     const nowMs = Date.now() + offsetMs;
     const bad = await issueLeaf(ca, { identity: gatewayIdentity(PROVIDER), nowMs });
-    await startController(world());
+    await startController(world(), "controller-0", HURRIED);
     const gateway = await startGateway(world());
     gateway.ingress.setLeaf(bad);
     await putCredentials(world(), await goodKubeconfig(world()));
@@ -130,7 +131,7 @@ async function writtenKubeconfig(): Promise<string> {
 
 /** A Ready link with a token of the shortest life, due at once, which the provider refuses to renew. */
 async function linkRefusedRenewal() {
-  const controller = await startController(world());
+  const controller = await startController(world(), "controller-0", HURRIED);
   const gateway = await startGateway(world());
   const kubeconfig = await goodKubeconfig(world(), 600);
   await forbidRenewal();
