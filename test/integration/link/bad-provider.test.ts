@@ -180,7 +180,7 @@ test("watches that hang while other requests work are found stale, and nothing i
   // Those of the start bring nothing but their heads; those opened after them not even that.
   proxy.inject({ match: "watch", fault: { type: "silence" }, times: 3 });
   const thaw = proxy.inject({ match: "watch", fault: { type: "hang" }, times: Infinity });
-  await readyLink(world(), { apiStalenessSeconds: 16 }, { providerAt: proxy, ...HURRIED });
+  await readyLink(world(), { apiStalenessSeconds: 24 }, { providerAt: proxy, ...HURRIED });
   await exportService("missed");
   const { message } = await untilCondition(world(), "ApiReachable", "False ApiLostTolerated");
   expect(message).toMatch(/\(WatchStale\): nothing came over the watches/);

@@ -106,7 +106,7 @@ test("a link outlives the loss of its provider's API for as long as it says, and
 });
 
 test("a deleted Secret closes the link after the bound, and says so at once", async () => {
-  await readyLink(world(), { apiStalenessSeconds: 10 }, HURRIED);
+  await readyLink(world(), { apiStalenessSeconds: 16 }, HURRIED);
   await world().east.remove(RESOURCES.secrets, SECRET_KEY);
   await untilCondition(world(), "CredentialsValid", "False SecretNotFound");
   expect(await readyStatus(world())).toBe("True");
