@@ -82,12 +82,18 @@ export class PodBook {
     return [...this.#terminations.values()];
   }
 
-  /** The running processes of a component. */
+  /** The running processes of a component, also of pods that are ending. */
   processes(cluster: string, component: Component): PodProcess[] {
-    const pods = (this.#reflectors.get(cluster)?.store.list() ?? []).filter(
-      ({ metadata }) => metadata.labels?.[LABELS.name] === nameOf(component),
+    return processesOfPods(this.#pods(cluster, component));
+  }
+
+  /** Those of pods that stay: their containers are started anew when they end. */
+  lasting(cluster: string, component: Component): PodProcess[] {
+    return processesOfPods(
+      this.#pods(cluster, component).filter(
+        ({ metadata }) => metadata.deletionTimestamp === undefined,
+      ),
     );
-    return processesOfPods(pods);
   }
 
   /** What every component holds now, by `cluster/component`. */
@@ -122,6 +128,12 @@ export class PodBook {
         const ports = tables.flatMap(listeningPorts);
         return [pod, ports.filter(isMirrorsPort)];
       }),
+    );
+  }
+
+  #pods(cluster: string, component: Component): PodWithContainers[] {
+    return (this.#reflectors.get(cluster)?.store.list() ?? []).filter(
+      ({ metadata }) => metadata.labels?.[LABELS.name] === nameOf(component),
     );
   }
 

@@ -18,7 +18,7 @@ interface Place {
 }
 
 const STATE_TIMEOUT_MS = 60_000;
-const PERIOD_MS = 200;
+const PERIOD_MS = 400;
 /** What is lost on its way is so for good; a starved machine may take a second. */
 const ATTEMPT_TIMEOUT_MS = 3000;
 const REFUSED = new Set(["ECONNREFUSED", "ECONNRESET"]);

@@ -14,19 +14,19 @@ const REPLICAS = 2;
 /** All gateway processes of a provider end by SIGKILL. */
 export const gatewayKilled: BeginFault = async (context, fault) => {
   const member = providerOf(context, fault);
-  const found = context.pods.processes(member.name, "gateway");
+  const found = context.pods.lasting(member.name, "gateway");
   return kill(context, member, "gateway", found);
 };
 
 /** One gateway process of a provider stands still: its connections stay, and nothing answers. */
 export const gatewayPaused: BeginFault = async (context, fault) => {
-  const found = context.pods.processes(providerOf(context, fault).name, "gateway");
+  const found = context.pods.lasting(providerOf(context, fault).name, "gateway");
   return pause(choose(found, fault.choice));
 };
 
 /** One gateway process of the consumer ends by SIGKILL. */
 export const egressKilled: BeginFault = async (context, { choice }) => {
-  const found = context.pods.processes(context.consumer.name, "gateway");
+  const found = context.pods.lasting(context.consumer.name, "gateway");
   return kill(context, context.consumer, "gateway", [choose(found, choice)]);
 };
 
@@ -53,7 +53,7 @@ async function leader({ consumer, pods }: FaultContext): Promise<PodProcess> {
       );
       const holder = lease.spec?.holderIdentity ?? "";
       const found = pods
-        .processes(consumer.name, "controller")
+        .lasting(consumer.name, "controller")
         .find(({ pod }) => holder.startsWith(pod));
       if (found === undefined) throw new Error(`the Lease is held by "${holder}"`);
       return found;
@@ -74,7 +74,7 @@ function kill(
 ) {
   for (const each of processes) signalProcess(each, "SIGKILL");
   const runsAgain = ({ pod, pid }: PodProcess) =>
-    pods.processes(member.name, component).some((now) => now.pod === pod && now.pid !== pid);
+    pods.lasting(member.name, component).some((now) => now.pod === pod && now.pid !== pid);
   return async () => {
     await poll(`${member.name}: the ${component} runs again`, () => processes.every(runsAgain), {
       timeoutMs: ROLLOUT_TIMEOUT_MS,

@@ -98,8 +98,10 @@ test("curl killed in the middle of a download ends the server's connection with 
     describe: "the download is under way",
   });
   await client.stop("SIGKILL");
-  await eventually(() => expect(backend.endings).toHaveLength(1), { describe: "its end" });
-  expect(backend.endings[0]).toMatch(/^(ECONNRESET|EPIPE)$/);
+  // Its kernel resets what it had not read, and closes in order when that was nothing: then more data meets a reset.
+  await eventually(() => expect(backend.endings.at(-1)).toMatch(/^(ECONNRESET|EPIPE)$/), {
+    describe: "its end",
+  });
 });
 
 test("a client that resets in the middle of an upload never looks to the server like one that finished", async () => {
