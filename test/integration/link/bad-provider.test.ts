@@ -14,6 +14,7 @@ import { HURRIED } from "../hurried-clock.ts";
 import { createIdentity } from "../gateway/two-gateways.ts";
 import { CONSUMER, PROVIDER, useWorld } from "./clusters.ts";
 import {
+  type ControllerSettings,
   consumerBundle,
   getLink,
   goodKubeconfig,
@@ -33,8 +34,8 @@ import {
 const world = useWorld();
 
 /** A gateway, and everything of a link but the Link. */
-async function everythingButTheLink() {
-  await startController(world(), "controller-0", HURRIED);
+async function everythingButTheLink(pace: ControllerSettings = HURRIED) {
+  await startController(world(), "controller-0", pace);
   const gateway = await startGateway(world());
   await putCredentials(world(), await goodKubeconfig(world()));
   return gateway;
@@ -111,7 +112,8 @@ test("a gateway that does not know this cluster is named, and used once it does"
 });
 
 test("a trust bundle of another CA is named, and follows what the provider publishes", async () => {
-  const gateway = await everythingButTheLink();
+  // A hurried controller would follow before a probe has failed.
+  const gateway = await everythingButTheLink({});
   const { ca } = await createIdentity(PROVIDER);
   await putLink(
     world(),
