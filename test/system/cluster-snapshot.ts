@@ -82,7 +82,7 @@ export function differences(before: ClusterSnapshot, after: ClusterSnapshot): st
   return names.flatMap((name) => {
     const [was, is] = [before.get(name), after.get(name)];
     if (was === is) return [];
-    if (was === undefined) return `is left: ${name}: ${is}`;
+    if (was === undefined) return `is left: ${name}`;
     if (is === undefined) return `is gone: ${name}`;
     return `has changed: ${name}: ${was} → ${is}`;
   });

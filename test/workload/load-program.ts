@@ -30,7 +30,7 @@ const call = (kept, isRetry = false) => {
     if (code !== undefined) {
       // As HTTP clients do: a kept connection that was closed meanwhile is replaced.
       if (kept && !isRetry && request.reusedSocket && code === "ECONNRESET") call(true, true);
-      else tell({ failure: { atMs, tookMs: Date.now() - atMs, kept, code, isConnected: !(request.socket?.connecting ?? true), port: request.socket?.localPort } });
+      else tell({ failure: { atMs, tookMs: Date.now() - atMs, kept, code, isConnected: !(request.socket?.connecting ?? true) } });
     } else if (kept) counts.keptAnswered += 1;
     else {
       const nowMs = Date.now();

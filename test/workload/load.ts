@@ -15,10 +15,8 @@ const failureSchema = z.object({
   /** Whether it was one over a kept connection. */
   kept: z.boolean(),
   code: z.string(),
-  /** Whether it is the answer that was missing, not the connection. */
+  /** Of one that timed out: whether the answer was missing, not the connection. */
   isConnected: z.boolean(),
-  /** Its own port. */
-  port: z.number().optional(),
 });
 
 const streamEndSchema = z.object({
